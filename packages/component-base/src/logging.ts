@@ -1,0 +1,67 @@
+// The one place that knows winston. Lines go to standard error, as upstream's components write theirs.
+import type { LogFields, Logger } from "@lenj/base";
+import { createLogger as createWinston, format, transports, type Logger as Winston } from "winston";
+
+export type LogFormat = "json" | "text";
+export type LogLevel = "error" | "warn" | "info" | "debug";
+
+export interface LoggingOptions {
+  readonly component: string;
+  readonly format: LogFormat;
+  readonly level: LogLevel;
+}
+
+/** A logger writing one JSON object (or text) a line with `time`, `level`, `component`, `message` and the fields. */
+export function createLogger(options: LoggingOptions): Logger {
+  const winston = createWinston({
+    level: options.level,
+    format: options.format === "json" ? jsonFormat : textFormat,
+    transports: [new transports.Stream({ stream: process.stderr })],
+  });
+  return new WinstonLogger(winston, { component: options.component });
+}
+
+const jsonFormat = format.printf((info) => JSON.stringify({ time: new Date().toISOString(), ...info }, encodeField));
+
+const textFormat = format.printf(({ level, message, component, ...fields }) => {
+  const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${typeof value === "string" ? JSON.stringify(value) : JSON.stringify(value, encodeField)}`);
+  return `${new Date().toISOString()} ${level.toUpperCase().padEnd(5)} ${String(component)}: ${String(message)}${rest.join("")}`;
+});
+
+function encodeField(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString(16);
+  if (value instanceof Error) return value.stack ?? value.message;
+  return value;
+}
+
+class WinstonLogger implements Logger {
+  readonly isDebugEnabled: boolean;
+
+  constructor(
+    readonly winston: Winston,
+    readonly fields: LogFields,
+  ) {
+    this.isDebugEnabled = winston.isLevelEnabled("debug");
+  }
+
+  error(message: string, fields?: LogFields): void {
+    this.winston.log({ level: "error", message, ...this.fields, ...fields });
+  }
+
+  warn(message: string, fields?: LogFields): void {
+    this.winston.log({ level: "warn", message, ...this.fields, ...fields });
+  }
+
+  info(message: string, fields?: LogFields): void {
+    this.winston.log({ level: "info", message, ...this.fields, ...fields });
+  }
+
+  debug(message: string, fields?: LogFields): void {
+    // A disabled winston level still costs microseconds; hot paths call this.
+    if (this.isDebugEnabled) this.winston.log({ level: "debug", message, ...this.fields, ...fields });
+  }
+
+  child(fields: LogFields): Logger {
+    return new WinstonLogger(this.winston, { ...this.fields, ...fields });
+  }
+}
