@@ -1,0 +1,43 @@
+export * from "./errors/status-error.js";
+export type { Status, StatusCause, StatusDetails, StatusReason } from "./errors/status.js";
+export * as field from "./field/field-error.js";
+export { type FieldError, type FieldErrorType, formatFieldError } from "./field/field-error.js";
+export { FieldPath } from "./field/path.js";
+export { semanticEqual } from "./meta/equality.js";
+export { generateName, generateUID } from "./meta/generate-name.js";
+export { cloneJSON, isJSONObject, type JSONObject, type JSONValue } from "./meta/json.js";
+export {
+  formatAPIVersion,
+  formatGroupResource,
+  type GroupResource,
+  type GroupVersionKind,
+  type KubernetesObject,
+  type ManagedFieldsEntry,
+  metadataOf,
+  type ObjectMeta,
+  type OwnerReference,
+  parseAPIVersion,
+} from "./meta/object.js";
+export { formatMicroTime, formatTime, type RequestContext, type RequestUser } from "./resource/context.js";
+export { beforeCreate, ensureNamespace, initializeNewObject } from "./resource/create.js";
+export type * from "./resource/declaration.js";
+export {
+  actionSubresource,
+  allVerbs,
+  coreUnknownFieldLabel,
+  defineResource,
+  objectSubresource,
+  type ResourceSpec,
+  scaleSubresource,
+  specChanges,
+  statusSubresource,
+  withStatus,
+} from "./resource/define.js";
+export { beforeDelete, type DeleteOptions, type DeleteOutcome, isReadyForRemoval, type PropagationPolicy, validateDeleteOptions } from "./resource/delete.js";
+export { beforeUpdate } from "./resource/update.js";
+export { ageColumn, column, defaultTable, formatAge, nameAndAgeTable, nameColumn } from "./table/columns.js";
+export type { ColumnDefinition, RowCondition, TableCell, TableDefinition } from "./table/table.js";
+export { formatHumanDuration } from "./time/human-duration.js";
+export * from "./validation/labels.js";
+export * from "./validation/names.js";
+export * from "./validation/object-meta.js";

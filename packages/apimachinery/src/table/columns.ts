@@ -1,0 +1,42 @@
+import { formatHumanDuration } from "../time/human-duration.js";
+import type { KubernetesObject } from "../meta/object.js";
+import type { ColumnDefinition, TableDefinition } from "./table.js";
+
+interface ColumnOptions {
+  readonly type?: ColumnDefinition["type"];
+  /** Shown only with -o wide. */
+  readonly wide?: boolean;
+  readonly description?: string;
+}
+
+export function column(name: string, options: ColumnOptions = {}): ColumnDefinition {
+  return { name, type: options.type ?? "string", format: "", description: options.description ?? "", priority: options.wide === true ? 1 : 0 };
+}
+
+export const nameColumn: ColumnDefinition = {
+  name: "Name",
+  type: "string",
+  format: "name",
+  description: "Name, unique among objects of this kind in its namespace; cannot be changed.",
+  priority: 0,
+};
+
+export const ageColumn: ColumnDefinition = column("Age", { description: "Time since the object was created." });
+
+/** Time since `timestamp`; `<unknown>` when there is none. */
+export function formatAge(timestamp: string | null | undefined, nowMs: number): string {
+  if (timestamp === undefined || timestamp === null || timestamp === "") return "<unknown>";
+  return formatHumanDuration(nowMs - Date.parse(timestamp));
+}
+
+/** Name and creation time: what kinds without columns of their own show. */
+export const defaultTable: TableDefinition = {
+  columns: [nameColumn, { name: "Created At", type: "date", format: "", description: "Time at which the object was created.", priority: 0 }],
+  row: (object: KubernetesObject) => [object.metadata?.name ?? "", object.metadata?.creationTimestamp ?? ""],
+};
+
+/** Name and age: custom resources and small kinds. */
+export const nameAndAgeTable: TableDefinition = {
+  columns: [nameColumn, ageColumn],
+  row: (object: KubernetesObject, nowMs: number) => [object.metadata?.name ?? "", formatAge(object.metadata?.creationTimestamp, nowMs)],
+};
