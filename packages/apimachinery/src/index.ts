@@ -41,3 +41,24 @@ export { formatHumanDuration } from "./time/human-duration.js";
 export * from "./validation/labels.js";
 export * from "./validation/names.js";
 export * from "./validation/object-meta.js";
+export { canonicalQuantity, Quantity, QuantityError, type QuantityErrorCode, type QuantityFormat } from "./quantity/quantity.js";
+export { escapeFieldValue, type FieldRequirement, formatFieldSelector, matchesFieldSelector, parseFieldSelector } from "./selector/field-selector.js";
+export {
+  compileLabelMap,
+  compileLabelSelector,
+  formatLabels,
+  formatLabelSelector,
+  type Labels,
+  type LabelSelector,
+  type LabelSelectorRequirement,
+  newRequirement,
+  type Requirement,
+  type RequirementOperator,
+  Selector,
+  SelectorError,
+} from "./selector/label-selector.js";
+export { parseLabelSelector } from "./selector/parse-label-selector.js";
+export { applyJSONPatch, jsonPatchOperationsMax } from "./patch/json-patch.js";
+export { applyMergePatch } from "./patch/merge-patch.js";
+export { PatchError, type PatchErrorCode, patchErrorToStatus } from "./patch/patch-error.js";
+export { applyStrategicMergePatch, type PatchField, type PatchSchema } from "./patch/strategic-merge-patch.js";
