@@ -1,7 +1,7 @@
 export * from "./errors/status-error.js";
 export type { Status, StatusCause, StatusDetails, StatusReason } from "./errors/status.js";
 export * as field from "./field/field-error.js";
-export { type FieldError, type FieldErrorType, formatFieldError } from "./field/field-error.js";
+export * from "./field/field-error.js";
 export { FieldPath } from "./field/path.js";
 export { semanticEqual } from "./meta/equality.js";
 export { generateName, generateUID } from "./meta/generate-name.js";
@@ -35,7 +35,7 @@ export {
 } from "./resource/define.js";
 export { beforeDelete, type DeleteOptions, type DeleteOutcome, isReadyForRemoval, type PropagationPolicy, validateDeleteOptions } from "./resource/delete.js";
 export { beforeUpdate } from "./resource/update.js";
-export { ageColumn, column, defaultTable, formatAge, nameAndAgeTable, nameColumn } from "./table/columns.js";
+export { age, ageColumn, column, defaultTable, defineTable, formatAge, name, nameAndAgeTable, nameColumn, type TableCellSource } from "./table/columns.js";
 export type { ColumnDefinition, RowCondition, TableCell, TableDefinition } from "./table/table.js";
 export { formatHumanDuration } from "./time/human-duration.js";
 export * from "./validation/labels.js";
@@ -62,3 +62,4 @@ export { applyJSONPatch, jsonPatchOperationsMax } from "./patch/json-patch.js";
 export { applyMergePatch } from "./patch/merge-patch.js";
 export { PatchError, type PatchErrorCode, patchErrorToStatus } from "./patch/patch-error.js";
 export { applyStrategicMergePatch, type PatchField, type PatchSchema } from "./patch/strategic-merge-patch.js";
+export { type IntOrString, percentOf, scaleIntOrPercent, validateNotOver100Percent, validatePositiveIntOrPercent } from "./meta/int-or-string.js";

@@ -1,6 +1,6 @@
 import { formatHumanDuration } from "../time/human-duration.js";
 import type { KubernetesObject } from "../meta/object.js";
-import type { ColumnDefinition, TableDefinition } from "./table.js";
+import type { ColumnDefinition, TableCell, TableDefinition } from "./table.js";
 
 interface ColumnOptions {
   readonly type?: ColumnDefinition["type"];
@@ -29,6 +29,24 @@ export function formatAge(timestamp: string | null | undefined, nowMs: number): 
   return formatHumanDuration(nowMs - Date.parse(timestamp));
 }
 
+/** A column and what it shows of an object. */
+export type TableCellSource<T extends KubernetesObject> = readonly [ColumnDefinition, (object: T, nowMs: number) => TableCell];
+
+/** A table from its columns; rows have as many cells by construction. */
+export function defineTable<T extends KubernetesObject>(cells: readonly TableCellSource<T>[], conditions?: TableDefinition<T>["conditions"]): TableDefinition<T> {
+  return {
+    columns: cells.map(([definition]) => definition),
+    row: (object, nowMs) => cells.map(([, show]) => show(object, nowMs)),
+    ...(conditions && { conditions }),
+  };
+}
+
+/** The name column, ready for defineTable. */
+export const name: TableCellSource<KubernetesObject> = [nameColumn, (object) => object.metadata?.name ?? ""];
+
+/** The age column, ready for defineTable. */
+export const age: TableCellSource<KubernetesObject> = [ageColumn, (object, nowMs) => formatAge(object.metadata?.creationTimestamp, nowMs)];
+
 /** Name and creation time: what kinds without columns of their own show. */
 export const defaultTable: TableDefinition = {
   columns: [nameColumn, { name: "Created At", type: "date", format: "", description: "Time at which the object was created.", priority: 0 }],
@@ -36,7 +54,4 @@ export const defaultTable: TableDefinition = {
 };
 
 /** Name and age: custom resources and small kinds. */
-export const nameAndAgeTable: TableDefinition = {
-  columns: [nameColumn, ageColumn],
-  row: (object: KubernetesObject, nowMs: number) => [object.metadata?.name ?? "", formatAge(object.metadata?.creationTimestamp, nowMs)],
-};
+export const nameAndAgeTable: TableDefinition = defineTable([name, age]);
