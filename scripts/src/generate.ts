@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { emitTable } from "./k8s/emit-table.js";
 import { emitTypes } from "./k8s/emit-types.js";
 import { readModel } from "./k8s/model.js";
 
@@ -35,7 +36,7 @@ function generateKubernetes(target: string): void {
   const packages = readModel(image);
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
-  for (const { path, text } of emitTypes(packages)) writeFileSync(join(target, path), text);
+  for (const { path, text } of [...emitTypes(packages), ...emitTable(packages)]) writeFileSync(join(target, path), text);
 }
 
 /** Runs buf at the root and returns what it printed; exits with its status when it fails. */

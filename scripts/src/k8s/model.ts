@@ -29,7 +29,7 @@ export type Form =
 const forms: readonly Form[] = [
   "object", "time", "micro-time", "duration", "quantity", "int-or-string", "raw", "json", "fields", "list",
   "schema-or-bool", "schema-or-array", "schema-or-strings",
-]; // prettier-ignore
+];
 
 export interface StringsModel {
   readonly name: string;
@@ -155,7 +155,7 @@ function readField(field: DescField, description: string, option: OptionReader):
     type: typeOf(field),
     pointer: field.proto.proto3Optional,
     required,
-    always: explicitly.has(51021) ? option<boolean>(field, "always") : required,
+    always: explicitly.has(51021) ? option<boolean>(field, "always") : required || isEmbeddedValue(field, option),
     inline: option(field, "inline"),
     typeName: typeName === "" ? undefined : typeName.includes(".") ? typeName : `${field.parent.file.proto.package}.${typeName}`,
     defaultValue: defaultText === "" ? undefined : JSON.parse(defaultText),
@@ -168,6 +168,12 @@ function readField(field: DescField, description: string, option: OptionReader):
     any: option(field, "any"),
     description,
   };
+}
+
+/** Upstream holds the message by value, and such a value always shows. */
+function isEmbeddedValue(field: DescField, option: OptionReader): boolean {
+  if (field.fieldKind !== "message" || field.proto.proto3Optional) return false;
+  return forms[option<number>(field.message, "form")] !== "list";
 }
 
 /** Numbers of the extensions a field sets; the runtime keeps extensions as unknown fields until asked for. */

@@ -7,6 +7,7 @@ import { formatDurationNs, formatMicros, formatSeconds } from "../schema/scalar-
 import { quantityText } from "../schema/decode.js";
 import type { FieldSchema, ListSchema, MapSchema, ScalarSchema, Schema, StructSchema, WireField } from "../schema/types.js";
 import { isZero, setKey, sortedKeys, zeroOf } from "../schema/values.js";
+import { isEnvelope } from "./envelope-magic.js";
 import { malformed, WireReader } from "./wire-reader.js";
 
 /** Turns the bytes of an embedded object into its JSON form; called for bytes that carry the envelope. */
@@ -210,7 +211,7 @@ class MessagePass {
     let bytes: Buffer | undefined;
     this.#each((number) => number === 1 && ((bytes = this.reader.raw()), true));
     if (bytes === undefined || bytes.length === 0) return schema.type === "fields" ? {} : null;
-    if (this.embedded !== undefined && bytes.readUInt32BE(0) === envelopeMagic) return this.embedded(bytes);
+    if (this.embedded !== undefined && isEnvelope(bytes)) return this.embedded(bytes);
     try {
       return JSON.parse(bytes.toString("utf8"));
     } catch (error) {
@@ -247,9 +248,6 @@ class MessagePass {
     if (wireType !== expected) throw malformed(`proto: wrong wireType = ${wireType} for field ${name === "" ? owner.goName : name}`);
   }
 }
-
-/** The first four bytes of an envelope, "k8s\0". */
-const envelopeMagic = 0x6b387300;
 
 function wireTypeOf(schema: Schema): 0 | 1 | 2 {
   switch (schema.type) {

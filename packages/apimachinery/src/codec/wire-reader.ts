@@ -108,7 +108,7 @@ export class WireReader {
       }
       if (i === this.#at) return text;
     }
-    return this.bytes.utf8Slice(start, this.#at);
+    return this.bytes.toString("utf8", start, this.#at);
   }
 
   /** A view of the bytes, not a copy. */

@@ -32,10 +32,13 @@ class TableRegistry implements SchemaRegistry {
   /** Name of the table's type by "group/version, Kind". */
   readonly #builtin = new Map<string, string>();
   readonly #added = new Map<string, StructSchema>();
+  /** Types such as DeleteOptions and Status travel under whatever group and version the request is about. */
+  readonly #anyGroup = new Map<string, string>();
 
   constructor(table: SchemaTable) {
     this.#table = table;
     for (const [name, entry] of Object.entries(table.types)) {
+      if (entry.kind === "" && name.startsWith(metaPackage)) this.#anyGroup.set(lastPart(name), name);
       if (entry.kind) this.#builtin.set(kindKey({ ...parseAPIVersion(entry.kind), kind: lastPart(name) }), name);
     }
   }
@@ -51,7 +54,7 @@ class TableRegistry implements SchemaRegistry {
     const key = kindKey(gvk);
     const added = this.#added.get(key);
     if (added !== undefined) return added;
-    const name = this.#builtin.get(key);
+    const name = this.#builtin.get(key) ?? this.#anyGroup.get(gvk.kind);
     return name === undefined ? undefined : this.#struct(name);
   }
 
@@ -178,6 +181,8 @@ class TableRegistry implements SchemaRegistry {
     return schema;
   }
 }
+
+const metaPackage = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 
 function presenceOf(entry: FieldEntry): Presence {
   if (entry.pointer) return entry.always ? "or-null" : "given";
