@@ -1,3 +1,4 @@
+export { bootstrapLog } from "./core/bootstrap.js";
 export { RaftNode } from "./core/raft-node.js";
 export { isRaftError, RaftError, type RaftErrorCode } from "./errors.js";
 export { decodeConfChange, encodeConfChange } from "./confchange/codec.js";

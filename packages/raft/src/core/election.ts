@@ -63,7 +63,7 @@ export function onVoteRequest(core: RaftCore, message: VoteMessage): void {
   const isFree =
     core.vote === from || (core.vote === noMember && core.leaderID === noMember) || (isPre && term > core.term);
   // Learners answer too: they may have been promoted without knowing it yet.
-  const granted = isFree && core.log.isUpToDate(message.index, message.logTerm);
+  const granted = isFree && core.rules.mayVoteFor(core.log.isUpToDate(message.index, message.logTerm));
   const answer: VoteRespMessage = {
     type: isPre ? "preVoteResp" : "voteResp",
     from: core.id,

@@ -20,6 +20,7 @@ import { type ConfState, type MemberID, type Message, noMember, type ReadState, 
 import type { ResolvedConfig } from "./config.js";
 import { ReadQueue } from "./read-queue.js";
 import type { LeaderRole, RoleState } from "./role.js";
+import type { SafetyRules } from "./safety-rules.js";
 
 const noData = new Uint8Array(0);
 
@@ -43,7 +44,10 @@ export class RaftCore {
   /** Term whose own vote is not durable yet; 0 for none. */
   unpersistedVoteTerm: Term = 0;
 
-  constructor(readonly config: ResolvedConfig) {
+  constructor(
+    readonly config: ResolvedConfig,
+    readonly rules: SafetyRules,
+  ) {
     const { hardState, confState } = config.storage.initialState();
     this.id = config.id;
     this.#random = config.random;

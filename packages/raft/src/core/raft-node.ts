@@ -27,6 +27,7 @@ import { admitConfChange, applyConfChange, maybeLeaveJoint } from "./membership.
 import { RaftCore } from "./raft-core.js";
 import { onReadRequest } from "./read-index.js";
 import { ReadyQueue } from "./ready-queue.js";
+import { raftRules, type SafetyRules } from "./safety-rules.js";
 import { flushLeader, maybeCommit } from "./replication.js";
 import { step } from "./step.js";
 import { forward } from "./step-follower.js";
@@ -35,16 +36,16 @@ import { tick } from "./tick.js";
 
 /**
  * One member. A new member of a running cluster starts with an empty storage whose confState is empty, and is added by a membership change
- * of that cluster; the first members of a new cluster all start with the same confState (its voters) in `initialState()`.
+ * of that cluster; the first members of a new cluster all start with the same {@link bootstrapLog}.
  * See {@link Ready} for the order of persisting, sending and applying. Upstream: raft.RawNode.
  */
 export class RaftNode {
   readonly #core: RaftCore;
   readonly #readies: ReadyQueue;
 
-  /** Throws RaftError CONFIG_INVALID. */
-  constructor(config: RaftConfig) {
-    this.#core = new RaftCore(resolveConfig(config));
+  /** Throws RaftError CONFIG_INVALID. `rules` is for tests that plant bugs (see SafetyRules). */
+  constructor(config: RaftConfig, rules: SafetyRules = raftRules) {
+    this.#core = new RaftCore(resolveConfig(config), rules);
     this.#readies = new ReadyQueue(this.#core, config.storage.initialState().hardState);
   }
 

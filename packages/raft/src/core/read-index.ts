@@ -34,4 +34,4 @@ function answerRead(core: RaftCore, { from, context }: PendingRead, index: LogIn
   else core.send({ type: "readIndexResp", from: core.id, to: from, term: core.term, index, context });
 }
 
-const hasCommittedInTerm = (core: RaftCore): boolean => core.log.term(core.log.committed) === core.term;
+const hasCommittedInTerm = (core: RaftCore): boolean => core.rules.mayAnswerReads(core.log.term(core.log.committed), core.term);

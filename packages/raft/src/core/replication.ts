@@ -76,7 +76,7 @@ export function sendHeartbeats(core: RaftCore, role: LeaderRole): void {
 export function maybeCommit(core: RaftCore, role: LeaderRole): boolean {
   const { log } = core;
   const reached = quorumReached(core.membership, (id) => (id === core.id ? log.stableIndex() : (role.progress.get(id)?.match ?? 0)));
-  if (reached <= log.committed || log.term(reached) !== core.term) return false;
+  if (reached <= log.committed || !core.rules.mayCommitByCounting(log.term(reached), core.term)) return false;
   log.commitTo(reached);
   role.isBroadcastDue = true;
   releaseEarlyReads(core, role);

@@ -1,1 +1,1 @@
-export {};
+export { raftRules, type SafetyRules } from "../core/safety-rules.js";
