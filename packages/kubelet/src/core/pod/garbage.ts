@@ -7,8 +7,8 @@ export interface Garbage {
 }
 
 /**
- * Of a pod that is wanted: all dead containers but the newest of each name (the newest two while the newest is not
- * running, because lastState is told from the one before), and dead sandboxes without containers but the newest.
+ * Of a pod that is wanted: all dead containers but the newest of each name, which lastState and `logs --previous` are
+ * told from, and dead sandboxes without containers but the newest.
  * Of a pod that is gone: everything dead.
  */
 export function planGarbage(runtime: PodRuntimeState, wanted: boolean): Garbage {

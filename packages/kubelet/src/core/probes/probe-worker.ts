@@ -3,7 +3,7 @@
 // Owns:  thresholds, initial delay, when probing pauses.
 // Not:   the probe itself and its timer (drivers/probes).
 // R1. The verdict changes only after failureThreshold failures or successThreshold successes in a row.
-// R2. A new container starts from the probe's initial verdict.
+// R2. A new container starts from the probe's initial verdict; one that passed before the kubelet restarted, from success.
 // R3. After a liveness or startup failure probing pauses until the container was replaced.
 // R4. Liveness and readiness wait for the startup probe; a startup probe that succeeded is done.
 // Source: pkg/kubelet/prober/worker.go.
@@ -20,6 +20,8 @@ export interface ProbeSubject {
   /** Startup probe passed, or there is none. */
   readonly started: boolean;
   readonly podEnding: boolean;
+  /** The api-server was told that this very container passed this probe: holds across a restart of the kubelet. */
+  readonly passedBefore: boolean;
 }
 
 export type ProbeTick = { readonly verb: "probe"; readonly containerID: string } | { readonly verb: "wait" };
@@ -49,7 +51,7 @@ export class ProbeWorker {
 
   tick(subject: ProbeSubject | undefined, nowMs: number): ProbeTick {
     if (subject === undefined) return { verb: "wait" };
-    if (subject.containerID !== this.#containerID) this.#meet(subject.containerID);
+    if (subject.containerID !== this.#containerID) this.#meet(subject);
     if (this.#paused) return { verb: "wait" };
     if (!subject.running) {
       this.#verdict = "failure";
@@ -82,9 +84,9 @@ export class ProbeWorker {
     return changed;
   }
 
-  #meet(containerID: string): void {
-    this.#containerID = containerID;
-    this.#verdict = initialVerdict[this.kind];
+  #meet(subject: ProbeSubject): void {
+    this.#containerID = subject.containerID;
+    this.#verdict = subject.passedBefore ? "success" : initialVerdict[this.kind];
     this.#runOutcome = undefined;
     this.#runLength = 0;
     this.#paused = false;
