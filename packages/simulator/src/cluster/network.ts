@@ -1,0 +1,52 @@
+import type { MemberID, Message } from "@lenj/raft";
+import type { SimulationOptions } from "../options.js";
+import type { EventLoop } from "../world/event-loop.js";
+
+/**
+ * The links between members: each message may be lost, doubled, delayed and overtaken; links can be cut in one direction.
+ * Forwarded proposals are not doubled: transports in use run over streams, and the state machine does not weed out repeats.
+ */
+export class Network {
+  readonly #cut = new Set<string>();
+  lossPerMille: number;
+
+  constructor(
+    readonly loop: EventLoop,
+    readonly options: SimulationOptions,
+    /** Hands a message to its addressee; false when it is down. */
+    readonly deliver: (message: Message) => boolean,
+  ) {
+    this.lossPerMille = options.lossPerMille;
+  }
+
+  /** `onOutcome` tells, where the transport would know, whether the message arrived. */
+  send(message: Message, onOutcome?: (arrived: boolean) => void): void {
+    this.#sendOne(message, onOutcome);
+    if (message.type !== "prop" && this.loop.chance(this.options.duplicatePerMille)) this.#sendOne(message);
+  }
+
+  cut(from: MemberID, to: MemberID): void {
+    this.#cut.add(`${from}>${to}`);
+  }
+
+  heal(): void {
+    this.#cut.clear();
+    this.lossPerMille = this.options.lossPerMille;
+  }
+
+  calm(): void {
+    this.#cut.clear();
+    this.lossPerMille = 0;
+  }
+
+  #sendOne(message: Message, onOutcome?: (arrived: boolean) => void): void {
+    const [low, high] = this.options.delayMs;
+    const isStraggler = this.loop.chance(this.options.stragglerPerMille);
+    const delayMs = this.loop.between(low, high) * (isStraggler ? 100 : 1);
+    const isLost = this.loop.chance(this.lossPerMille);
+    this.loop.after(delayMs, () => {
+      const arrived = !isLost && !this.#cut.has(`${message.from}>${message.to}`) && this.deliver(message);
+      if (onOutcome !== undefined) this.loop.after(low, () => onOutcome(arrived));
+    });
+  }
+}

@@ -1,0 +1,68 @@
+import { SeededRandom } from "@lenj/base";
+
+/** A run, fully described. Everything but the seed is drawn from the seed, so that seeds differ in kind, not only in timing ("swarm"). */
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly members: number;
+  /** Further members that membership changes may bring in. */
+  readonly spares: number;
+  readonly clients: number;
+  readonly keys: number;
+  readonly thinkMs: number;
+  /** Time with faults, then time to recover in. */
+  readonly chaosMs: number;
+  readonly healMs: number;
+  readonly faultEveryMs: number;
+  readonly lossPerMille: number;
+  readonly duplicatePerMille: number;
+  readonly delayMs: readonly [number, number];
+  /** Share of messages that take `delayMs` a hundred times over. */
+  readonly stragglerPerMille: number;
+  readonly fsyncMs: readonly [number, number];
+  readonly applyMs: number;
+  readonly snapshotEvery: number;
+  readonly keepEntries: number;
+  readonly maxSizePerMessageBytes: number;
+  readonly maxInflightMessages: number;
+  readonly preVote: boolean;
+  readonly checkQuorum: boolean;
+  readonly faults: readonly FaultKind[];
+}
+
+export type FaultKind = "crash" | "crashAll" | "partition" | "oneWay" | "isolateLeader" | "slowDisk" | "pause" | "transfer" | "membership" | "lossBurst";
+
+const allFaults: readonly FaultKind[] = [
+  "crash", "crashAll", "partition", "oneWay", "isolateLeader", "slowDisk", "pause", "transfer", "membership", "lossBurst",
+];
+
+/** The options that `seed` stands for. */
+export function deriveOptions(seed: number): SimulationOptions {
+  const random = new SeededRandom(seed ^ 0x5eed);
+  const between = (low: number, high: number): number => low + random.below(high - low + 1);
+  const oneOf = <T>(...items: readonly T[]): T => items[random.below(items.length)] as T;
+  const faults = allFaults.filter(() => random.below(3) > 0);
+  return {
+    seed,
+    members: oneOf(1, 2, 3, 3, 3, 3, 4, 5, 5, 5),
+    spares: between(0, 2),
+    clients: between(2, 6),
+    keys: between(1, 5),
+    thinkMs: oneOf(20, 60, 150),
+    chaosMs: 25_000,
+    healMs: 20_000,
+    faultEveryMs: oneOf(400, 1_000, 2_500),
+    lossPerMille: oneOf(0, 0, 10, 50, 200),
+    duplicatePerMille: oneOf(0, 20, 200),
+    delayMs: oneOf([0, 1], [1, 10], [5, 60]),
+    stragglerPerMille: oneOf(0, 0, 10),
+    fsyncMs: oneOf([0, 0], [1, 5], [5, 80]),
+    applyMs: oneOf(0, 0, 20),
+    snapshotEvery: oneOf(10, 50, 200),
+    keepEntries: oneOf(0, 5, 50),
+    maxSizePerMessageBytes: oneOf(1, 128, 1_048_576),
+    maxInflightMessages: oneOf(1, 4, 256),
+    preVote: random.below(5) > 0,
+    checkQuorum: random.below(5) > 0,
+    faults: faults.length > 0 ? faults : ["crash"],
+  };
+}
