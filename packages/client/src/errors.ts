@@ -99,6 +99,6 @@ export const isTooManyRequests = (error: unknown): error is ApiError => hasReaso
 export const isUnavailable = (error: unknown): error is ApiError => hasReason(error, "Unavailable", "ServiceUnavailable");
 
 /** The namespace is being deleted, so nothing new can be made in it. */
-export function isNamespaceTerminating(error: unknown): error is ApiError {
+export function isNamespaceTerminating(error: unknown): boolean {
   return error instanceof ApiError && (error.status.details?.causes ?? []).some((cause) => cause.reason === "NamespaceTerminating");
 }

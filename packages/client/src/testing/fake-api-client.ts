@@ -237,7 +237,9 @@ export class FakeApiClient implements ApiClient {
     const merged = (subresource === "status" ? { ...current, status: (next as Record<string, unknown>)["status"] } : { ...next }) as KubeObject & Record<string, unknown>;
     if (subresource === undefined && "status" in current && hasStatusSubresource(gvr)) merged["status"] = current["status"];
     const fixed = current.metadata ?? {};
-    const metadata = { ...(subresource === "status" ? fixed : (next.metadata ?? {})) };
+    // As upstream: a status write may carry annotations (a Deployment's revision travels so), nothing else of the metadata.
+    const annotations = next.metadata?.annotations ?? fixed.annotations;
+    const metadata = { ...(subresource === "status" ? { ...fixed, ...(annotations !== undefined && { annotations }) } : (next.metadata ?? {})) };
     for (const field of ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion"] as const) {
       if (fixed[field] === undefined) delete metadata[field];
       else Object.assign(metadata, { [field]: fixed[field] });
