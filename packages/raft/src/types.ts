@@ -107,14 +107,19 @@ export interface AppRespMessage extends Envelope {
   readonly rejectHint: LogIndex;
   readonly logTerm: Term;
 }
+/** What the sender of a vote message knows to be committed: an index and the term of the entry there (0, 0 when it cannot tell). */
+interface CommitNews {
+  readonly commit: LogIndex;
+  readonly commitTerm: Term;
+}
 /** RequestVote or its dry run, by a sender whose log ends at `index`, `logTerm`. `transfer`: asked for by the leader itself, so a lease does not stand in the way. */
-export interface VoteMessage extends Envelope {
+export interface VoteMessage extends Envelope, CommitNews {
   readonly type: "vote" | "preVote";
   readonly index: LogIndex;
   readonly logTerm: Term;
   readonly transfer: boolean;
 }
-export interface VoteRespMessage extends Envelope {
+export interface VoteRespMessage extends Envelope, CommitNews {
   readonly type: "voteResp" | "preVoteResp";
   readonly reject: boolean;
 }

@@ -50,7 +50,7 @@ export function deriveOptions(seed: number): SimulationOptions {
     thinkMs: oneOf(20, 60, 150),
     chaosMs: 25_000,
     healMs: 20_000,
-    faultEveryMs: oneOf(400, 1_000, 2_500),
+    faultEveryMs: oneOf(400, 1_500, 4_000),
     lossPerMille: oneOf(0, 0, 10, 50, 200),
     duplicatePerMille: oneOf(0, 20, 200),
     delayMs: oneOf([0, 1], [1, 10], [5, 60]),

@@ -1,7 +1,7 @@
 import { invariant } from "@lenj/base";
 import { voterIDs } from "../confchange/membership.js";
 import { quorumVote } from "../quorum/joint.js";
-import type { LogIndex, MemberID, VoteMessage, VoteRespMessage } from "../types.js";
+import type { LogIndex, MemberID, Term, VoteMessage, VoteRespMessage } from "../types.js";
 import { noMember } from "../types.js";
 import type { RaftCore } from "./raft-core.js";
 import type { CandidateRole } from "./role.js";
@@ -26,7 +26,8 @@ function campaign(core: RaftCore, kind: CampaignKind): void {
   const logTerm = core.log.lastTerm();
   for (const to of voterIDs(core.membership)) {
     if (to === core.id) continue;
-    const message: VoteMessage = { type: isPre ? "preVote" : "vote", from: core.id, to, term, index, logTerm, transfer: kind === "transfer" };
+    const type = isPre ? "preVote" : "vote";
+    const message: VoteMessage = { type, from: core.id, to, term, index, logTerm, transfer: kind === "transfer", ...commitNews(core) };
     if (isPre) core.send(message);
     else core.sendAfterPersist(message);
   }
@@ -71,12 +72,32 @@ export function onVoteRequest(core: RaftCore, message: VoteMessage): void {
     // A granted pre-vote speaks of the term asked for; a refusal tells ours, so that a member left behind catches up.
     term: granted ? term : core.term,
     reject: !granted,
+    ...commitNews(core),
   };
   if (granted && !isPre) {
     core.electionElapsedTicks = 0;
     core.vote = from;
   }
   core.sendAfterPersist(answer);
+}
+
+/**
+ * Takes over what the sender of a vote message knows to be committed, if this log has that entry too (then all before it match as well).
+ * Without it an election may be impossible: a membership change that only some have seen committed leaves the others asking members for
+ * votes who are no longer in it and whose logs are longer. Source: raft-rs, maybe_commit_by_vote.
+ */
+export function maybeCommitByVote(core: RaftCore, news: { readonly commit: LogIndex; readonly commitTerm: Term }): void {
+  const { log } = core;
+  if (core.role.name === "leader" || news.commitTerm === 0 || news.commit <= log.committed || !log.matchesTerm(news.commit, news.commitTerm)) return;
+  log.commitTo(news.commit);
+  // What it campaigned with may have been the wrong membership.
+  if (core.role.name !== "follower" && hasUnappliedConfChange(core)) core.transitionToFollower(core.term, noMember);
+}
+
+export function commitNews(core: RaftCore): { commit: LogIndex; commitTerm: Term } {
+  const { committed } = core.log;
+  const commitTerm = core.log.term(committed) ?? 0;
+  return commitTerm === 0 ? { commit: 0, commitTerm: 0 } : { commit: committed, commitTerm };
 }
 
 /** A member that has not applied a committed membership change does not know who votes. */

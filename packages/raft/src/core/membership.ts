@@ -11,7 +11,7 @@ import { isJoint, isVoter, normalizeMembership } from "../confchange/membership.
 import { type ConfChange, type ConfState, type Entry, type LogIndex, noMember } from "../types.js";
 import type { RaftCore } from "./raft-core.js";
 import { releaseConfirmedReads } from "./read-index.js";
-import { appendAsLeader, maybeCommit } from "./replication.js";
+import { appendAsLeader, bestVoter, flushLeader, maybeCommit } from "./replication.js";
 import type { LeaderRole } from "./role.js";
 
 /** Whether the leader may append this change at `index`; if so no other is admitted until it is applied (C1). */
@@ -51,6 +51,15 @@ export function maybeLeaveJoint(core: RaftCore, role: LeaderRole): void {
   role.pendingConfIndex = core.log.lastIndex();
 }
 
+/** A leader outside the new membership tells everybody what is committed, the change above all, and has the next one start at once. */
+function resign(core: RaftCore, role: LeaderRole): void {
+  role.isBroadcastDue = true;
+  flushLeader(core, role);
+  const heir = bestVoter(core, role);
+  if (heir !== noMember) core.send({ type: "timeoutNow", from: core.id, to: heir, term: core.term });
+  core.transitionToFollower(core.term, noMember);
+}
+
 function switchMembership(core: RaftCore, membership: ConfState): void {
   core.membership = membership;
   core.config.logger.info("Switched membership", {
@@ -62,7 +71,7 @@ function switchMembership(core: RaftCore, membership: ConfState): void {
   const { role } = core;
   if (role.name !== "leader") return;
   if (!isVoter(membership, core.id) && core.config.stepDownOnRemoval) {
-    core.transitionToFollower(core.term, noMember);
+    resign(core, role);
     return;
   }
   core.trackMembers(role, true);

@@ -1,7 +1,7 @@
 import { quorumReached } from "../quorum/joint.js";
 import { entriesBytes } from "../log/raft-log.js";
 import type { Progress } from "../tracker/progress.js";
-import type { Entry, HeartbeatMessage } from "../types.js";
+import { type Entry, type HeartbeatMessage, type MemberID, noMember } from "../types.js";
 import type { RaftCore } from "./raft-core.js";
 import { releaseEarlyReads } from "./read-index.js";
 import type { LeaderRole } from "./role.js";
@@ -70,6 +70,16 @@ export function sendHeartbeats(core: RaftCore, role: LeaderRole): void {
     const message: HeartbeatMessage = { type: "heartbeat", from: core.id, to: progress.id, term: core.term, commit, round };
     core.send(message);
   }
+}
+
+/** The voter, among those heard of lately, whose log is furthest; noMember when there is none. */
+export function bestVoter(core: RaftCore, role: LeaderRole): MemberID {
+  let best: Progress | undefined;
+  for (const progress of role.progress.values()) {
+    if (!progress.recentActive || !core.membership.voters.includes(progress.id)) continue;
+    if (best === undefined || progress.match > best.match) best = progress;
+  }
+  return best?.id ?? noMember;
 }
 
 /** Moves the commit index to what a quorum has, if that is of this term (R3). Own entries count once durable (R5). */

@@ -105,11 +105,7 @@ function maybeRestore(core: RaftCore, snapshot: Snapshot): boolean {
     log.commitTo(index);
     return false;
   }
-  const isMember = [confState.voters, confState.learners, confState.votersOutgoing].some((ids) => ids.includes(core.id));
-  if (!isMember) {
-    core.config.logger.warn("Ignored snapshot that does not contain this member", { member: core.id.toString(), index });
-    return false;
-  }
+  // It may be older than our own admission, which then follows in the log: no reason to refuse it, as upstream does.
   log.restore(snapshot);
   restoreMembership(core, confState);
   core.config.logger.info("Restoring snapshot", { member: core.id.toString(), index, term });

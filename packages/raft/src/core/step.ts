@@ -2,13 +2,16 @@
 
 import { unreachable } from "@lenj/base";
 import { noMember, type Message } from "../types.js";
-import { onVoteRequest } from "./election.js";
+import { commitNews, maybeCommitByVote, onVoteRequest } from "./election.js";
 import type { RaftCore } from "./raft-core.js";
 import { stepCandidate } from "./step-candidate.js";
 import { stepFollower } from "./step-follower.js";
 import { stepLeader } from "./step-leader.js";
 
 export function step(core: RaftCore, message: Message): void {
+  if (message.type === "vote" || message.type === "preVote" || message.type === "voteResp" || message.type === "preVoteResp") {
+    maybeCommitByVote(core, message);
+  }
   // Proposals and read requests are not bound to a term.
   if (message.term > 0) {
     if (message.term > core.term && !onHigherTerm(core, message)) return;
@@ -61,6 +64,6 @@ function onLowerTerm(core: RaftCore, message: Message): void {
     core.sendAfterPersist({ type: "appResp", from: core.id, to: from, term: core.term, index: 0, reject: false, rejectHint: 0, logTerm: 0 });
   } else if (type === "preVote") {
     // Tell a member that fell behind; without this two of them with different terms may dead-lock.
-    core.sendAfterPersist({ type: "preVoteResp", from: core.id, to: from, term: core.term, reject: true });
+    core.sendAfterPersist({ type: "preVoteResp", from: core.id, to: from, term: core.term, reject: true, ...commitNews(core) });
   }
 }

@@ -4,7 +4,7 @@ import { noMember, type MemberID } from "../types.js";
 import { maybeCampaign } from "./election.js";
 import { maybeLeaveJoint } from "./membership.js";
 import type { RaftCore } from "./raft-core.js";
-import { sendHeartbeats } from "./replication.js";
+import { bestVoter, sendHeartbeats } from "./replication.js";
 import type { LeaderRole } from "./role.js";
 import { startTransfer } from "./step-leader.js";
 
@@ -63,13 +63,7 @@ function checkDisk(core: RaftCore, role: LeaderRole, oldestWriteTicks: number): 
     return false;
   }
   if (role.transferee !== noMember) return true;
-  let best: MemberID = noMember;
-  let bestMatch = 0;
-  for (const { id, match, recentActive } of role.progress.values()) {
-    if (!recentActive || !core.membership.voters.includes(id) || match <= bestMatch) continue;
-    best = id;
-    bestMatch = match;
-  }
-  if (best !== noMember) startTransfer(core, role, best);
+  const heir = bestVoter(core, role);
+  if (heir !== noMember) startTransfer(core, role, heir);
   return true;
 }

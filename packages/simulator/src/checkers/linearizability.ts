@@ -18,9 +18,9 @@ export interface Operation {
   readonly calledAt: number;
   /** Undefined when the outcome is unknown. */
   returnedAt?: number;
-  /** What a get saw. */
+  /** The value that it found. */
   seen?: number | undefined;
-  /** Whether a cas took effect. */
+  /** Whether it changed the value: false for a get, true for a put. */
   tookEffect?: boolean;
 }
 
@@ -53,8 +53,7 @@ export function checkLinearizability(history: readonly Operation[], stepLimit = 
 function dropUnseen(operations: readonly Operation[]): Operation[] {
   const seen = new Set<number | undefined>();
   for (const operation of operations) {
-    if (operation.kind === "get") seen.add(operation.seen);
-    if (operation.kind === "cas") seen.add(operation.expected);
+    if (operation.returnedAt !== undefined) seen.add(operation.seen);
   }
   return operations.filter((operation) => operation.returnedAt !== undefined || (operation.kind !== "get" && seen.has(operation.value)));
 }
@@ -98,11 +97,9 @@ function checkRegister(operations: readonly Operation[], stepLimit: number): Ver
 
 function stepRegister(state: number | undefined, operation: Operation): { isPossible: boolean; state: number | undefined } {
   const { kind, value, expected } = operation;
-  if (kind === "get") return { isPossible: operation.seen === state, state };
-  if (kind === "put") return { isPossible: true, state: value };
-  const isEqual = state === expected;
-  if (operation.returnedAt !== undefined && operation.tookEffect !== isEqual) return { isPossible: false, state };
-  return { isPossible: true, state: isEqual ? value : state };
+  const takesEffect = kind === "put" || (kind === "cas" && state === expected);
+  const isPossible = operation.returnedAt === undefined || (operation.seen === state && operation.tookEffect === takesEffect);
+  return { isPossible, state: takesEffect ? value : state };
 }
 
 function isNew(visited: Map<bigint, Set<number | undefined>>, linearized: bigint, state: number | undefined): boolean {

@@ -23,6 +23,8 @@ interface MemberRecord {
 export class RaftInvariants implements MemberObserver {
   /** Every entry that some member has applied: the one true history. */
   readonly #history: Entry[] = [];
+  /** Term of the member that first applied each: it was committed in that term or before. */
+  readonly #committedBy: number[] = [];
   readonly #states = new Map<number, string>();
   readonly #leaders = new Map<number, MemberID>();
   readonly #votes = new Map<string, MemberID>();
@@ -75,6 +77,7 @@ export class RaftInvariants implements MemberObserver {
     if (known === undefined) {
       if (entry.index !== this.#history.length + 1) throw new Violation("State Machine Safety", `${entry.index} committed, the one before is unknown`);
       this.#history.push(entry);
+      this.#committedBy.push(record.term);
     } else if (known.term !== entry.term || known.type !== entry.type || Buffer.compare(known.data, entry.data) !== 0) {
       throw new Violation("State Machine Safety", `member ${member.id} applied ${entry.index} of term ${entry.term}, others of term ${known.term}`);
     }
@@ -104,7 +107,8 @@ export class RaftInvariants implements MemberObserver {
     const { memory } = member;
     if (memory === undefined) return;
     for (let index = Math.max(1, memory.firstIndex()); index <= this.#history.length; index += 1) {
-      // Entries past what is durable are the leader's own of this term.
+      // A member that was asleep may see its election after a later leader has committed more.
+      if ((this.#committedBy[index - 1] as number) >= term) break;
       const own = memory.term(index);
       if (own !== this.#history[index - 1]?.term) {
         throw new Violation("Leader Completeness", `leader ${member.id} of term ${term} has term ${own} at committed ${index}, not ${this.#history[index - 1]?.term}`);

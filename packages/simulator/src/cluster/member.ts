@@ -12,7 +12,7 @@ import type { SimulationOptions } from "../options.js";
 import type { EventLoop } from "../world/event-loop.js";
 import type { Disk } from "./disk.js";
 import type { Network } from "./network.js";
-import { type Command, decodeCommand, encodeCommand, KeyValueMachine } from "./state-machine.js";
+import { type Command, type CommandResult, decodeCommand, encodeCommand, KeyValueMachine } from "./state-machine.js";
 
 /** Sees what members do; throws a Violation when a guarantee is broken. */
 export interface MemberObserver {
@@ -48,7 +48,7 @@ interface Running {
   readonly node: RaftNode;
   readonly memory: MemoryLog;
   readonly machine: KeyValueMachine;
-  readonly commands: Map<number, (tookEffect: boolean) => void>;
+  readonly commands: Map<number, (result: CommandResult) => void>;
   readonly reads: Map<number, { key: string; index: number | undefined; done: (value: number | undefined) => void }>;
   applied: number;
   checkpointIndex: number;
@@ -154,7 +154,7 @@ export class Member {
   }
 
   /** False when the command was certainly not taken. Otherwise `done` is called if and when it is applied here. */
-  propose(command: Command, done: (tookEffect: boolean) => void): boolean {
+  propose(command: Command, done: (result: CommandResult) => void): boolean {
     const running = this.#running;
     if (running === undefined || running.isPaused) return false;
     const outcome = running.node.propose(encodeCommand(command));
@@ -275,10 +275,10 @@ export class Member {
   }
 
   #applyCommand(running: Running, command: Command): void {
-    const tookEffect = running.machine.apply(command);
+    const result = running.machine.apply(command);
     const done = running.commands.get(command.id);
     running.commands.delete(command.id);
-    done?.(tookEffect);
+    done?.(result);
   }
 
   #answerReads(running: Running): void {

@@ -5,6 +5,12 @@ export type Command =
   | { readonly id: number; readonly kind: "put"; readonly key: string; readonly value: number }
   | { readonly id: number; readonly kind: "cas"; readonly key: string; readonly value: number; readonly expected: number | undefined };
 
+/** `before`: the value that the command found. */
+export interface CommandResult {
+  readonly tookEffect: boolean;
+  readonly before: number | undefined;
+}
+
 /** State machine at an index, as stored and as shipped to members that fell behind. */
 export interface Checkpoint {
   readonly metadata: SnapshotMetadata;
@@ -21,11 +27,11 @@ export const decodeCommand = (data: Uint8Array): Command => JSON.parse(decoder.d
 export class KeyValueMachine {
   readonly #values = new Map<string, number>();
 
-  /** Whether the command took effect. */
-  apply(command: Command): boolean {
-    if (command.kind === "cas" && this.#values.get(command.key) !== command.expected) return false;
-    this.#values.set(command.key, command.value);
-    return true;
+  apply(command: Command): CommandResult {
+    const before = this.#values.get(command.key);
+    const tookEffect = command.kind === "put" || before === command.expected;
+    if (tookEffect) this.#values.set(command.key, command.value);
+    return { tookEffect, before };
   }
 
   get(key: string): number | undefined {

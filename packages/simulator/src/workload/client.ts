@@ -13,7 +13,8 @@ export interface ClientOptions {
 /** One client: one operation at a time, at a random member, and a record of what it saw. */
 export class Client {
   readonly history: Operation[] = [];
-  #lastSeen: number | undefined;
+  /** By key; what a compare-and-set expects. */
+  readonly #lastSeen = new Map<string, number | undefined>();
   #isStopped = false;
 
   constructor(
@@ -43,7 +44,7 @@ export class Client {
     const id = this.nextID();
     const key = `k${loop.random.below(this.options.keys)}`;
     const kind = loop.pick(["get", "get", "put", "put", "cas"] as const);
-    const operation: Operation = { id, client: this.options.client, key, kind, value: kind === "get" ? undefined : id, expected: this.#lastSeen, calledAt: loop.nowMs };
+    const operation: Operation = { id, client: this.options.client, key, kind, value: kind === "get" ? undefined : id, expected: this.#lastSeen.get(key), calledAt: loop.nowMs };
     let isOver = false;
     const conclude = (): boolean => {
       if (isOver) return false;
@@ -51,21 +52,21 @@ export class Client {
       this.#think();
       return true;
     };
-    const onDone = (result: number | undefined | boolean): void => {
+    const onDone = (found: number | undefined, tookEffect: boolean): void => {
       // An answer after the client gave up says nothing that it may count on.
       if (!conclude()) return;
       operation.returnedAt = loop.nowMs;
-      if (typeof result === "boolean") operation.tookEffect = result;
-      else {
-        operation.seen = result;
-        this.#lastSeen = result;
-      }
-      loop.trace(`client ${this.options.client} ${kind} ${key} ${String(result)}`);
+      operation.tookEffect = tookEffect;
+      operation.seen = found;
+      this.#lastSeen.set(key, tookEffect ? id : found);
+      loop.trace(`client ${this.options.client} ${kind} ${key} found ${found} ${tookEffect}`);
     };
     const isTaken =
       kind === "get"
-        ? member.read(id, key, onDone)
-        : member.propose(kind === "put" ? { id, kind, key, value: id } : { id, kind, key, value: id, expected: operation.expected }, onDone);
+        ? member.read(id, key, (found) => onDone(found, false))
+        : member.propose(kind === "put" ? { id, kind, key, value: id } : { id, kind, key, value: id, expected: operation.expected }, (result) =>
+            onDone(result.before, result.tookEffect),
+          );
     if (isTaken) {
       this.history.push(operation);
       loop.after(timeoutMs, conclude);
