@@ -2,6 +2,7 @@
  * The Kubernetes API types as data, for processes that serve, validate or encode them. Parsing costs a few milliseconds and some
  * megabytes, so it happens on call; the caller keeps the result. The form is that of SchemaTable in the API machinery.
  */
+export { fingerprint } from "./gen/k8s/fingerprint.js";
 import { text } from "./gen/k8s/schema-table.js";
 
 export interface K8sSchemaTable {

@@ -1,5 +1,6 @@
 // The runtime schema as one JSON text, and the descriptions as another: loaded only by processes that serve the API.
 // The form is described by SchemaTable in packages/apimachinery/src/schema/table.ts.
+import { createHash } from "node:crypto";
 import type { EmittedFile } from "./emit-types.js";
 import type { FieldModel, MessageModel, PackageModel } from "./model.js";
 
@@ -21,12 +22,18 @@ export function emitTable(packages: readonly PackageModel[]): EmittedFile[] {
   return [
     { path: "schema-table.ts", text: textModule({ types, strings }) },
     { path: "descriptions.ts", text: textModule(descriptions) },
+    { path: "fingerprint.ts", text: `export const fingerprint: string = "${fingerprintOf([types, strings, descriptions])}";\n` },
   ];
 }
 
 /** "k8s.io.api.core.v1.Pod" -> "io.k8s.api.core.v1.Pod"; protobuf writes dashes as underscores. */
 export function openAPIName(fullName: string): string {
   return fullName.replace(/^k8s\.io\./, "io.k8s.").replaceAll("_", "-");
+}
+
+/** Changes whenever anything that clients can see of the types changes. */
+function fingerprintOf(content: unknown): string {
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
 }
 
 /** JSON inside a string literal: the engine parses that faster than an object literal, and only when asked. */
