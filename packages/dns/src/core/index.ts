@@ -1,0 +1,1 @@
+export { type Answer, answerQuestion, type ClusterView, type DNSRecord } from "./answers.js";
