@@ -84,7 +84,7 @@ function unseen(container: corev1.Container, previous: corev1.ContainerStatus | 
     if (previous.lastState !== undefined) status.lastState = previous.lastState;
     return status;
   }
-  if (previous?.state?.running === undefined) {
+  if (previous?.state?.running === undefined && !input.ended) {
     if (previous?.lastState !== undefined) status.lastState = previous.lastState;
     return status;
   }
@@ -94,7 +94,7 @@ function unseen(container: corev1.Container, previous: corev1.ContainerStatus | 
     exitCode: 137,
     startedAt: null as never,
     finishedAt: null as never,
-    ...(previous.containerID === undefined ? {} : { containerID: previous.containerID }),
+    ...(previous?.containerID === undefined ? {} : { containerID: previous.containerID }),
   };
   if (input.ended) status.state = { terminated: lost };
   else {

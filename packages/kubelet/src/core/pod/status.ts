@@ -10,7 +10,7 @@ import { formatTime } from "../time-text.js";
 import { podConditions } from "./conditions.js";
 import { containerStatus, type ContainerStatusInput, type WaitingReason } from "./container-status.js";
 import { isRestartableInit } from "./containers.js";
-import { isTerminalPhase, podPhase } from "./phase.js";
+import { isTerminalPhase, type PodPhase, podPhase } from "./phase.js";
 
 /** The kubelet's own verdict on the whole pod: evicted, over its deadline, not admitted. */
 export interface PodVerdict {
@@ -48,8 +48,7 @@ export function podStatus(input: PodStatusInput): corev1.PodStatus {
 
   const terminalBefore = isTerminalPhase(previous.phase);
   const computed = input.verdict !== undefined ? "Failed" : podPhase(pod, initStatuses, statuses, input.stage === "stopped");
-  // T1; and a pod told to stop is not done before its containers are.
-  const phase = terminalBefore ? (previous.phase as "Succeeded" | "Failed") : input.stage === "stopping" && isTerminalPhase(computed) && isAnyRunning(input.runtime) ? "Running" : computed;
+  const phase = reportedPhase(input, terminalBefore ? (previous.phase as PodPhase) : computed);
   const now = formatTime(input.nowMs);
   const sandbox = input.runtime.sandboxes[0];
   const ips = pod.spec?.hostNetwork === true && sandbox !== undefined ? input.hostIPs : sandbox?.ready === true || (sandbox?.ips.length ?? 0) > 0 ? (sandbox?.ips ?? []) : [];
@@ -68,6 +67,13 @@ export function podStatus(input: PodStatusInput): corev1.PodStatus {
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     qosClass: previous.qosClass ?? qosClass(pod),
   };
+}
+
+// A pod told to stop is not done before its containers are, and one that stopped is done whatever it had reached.
+function reportedPhase(input: PodStatusInput, phase: PodPhase): PodPhase {
+  if (input.stage === "stopping" && isTerminalPhase(phase) && !isTerminalPhase(input.previous.phase) && isAnyRunning(input.runtime)) return "Running";
+  if (input.stage === "stopped" && !isTerminalPhase(phase)) return "Failed";
+  return phase;
 }
 
 /** Status of a pod this node refuses to run. Upstream: rejectPod. */
