@@ -1,6 +1,6 @@
 // Flags of the kubelet: upstream's names, units and defaults.
 import { hostname } from "node:os";
-import { boolFlag, durationFlag, type FlagValues, floatFlag, intFlag, listFlag, mapFlag, stringFlag } from "@lenj/component-base";
+import { boolFlag, durationFlag, type FlagValues, intFlag, listFlag, mapFlag, stringFlag } from "@lenj/component-base";
 
 export const kubeletFlags = {
   kubeconfig: stringFlag("Path of the kubeconfig file that says how to reach the api-server; without it only static pods run"),
@@ -49,7 +49,6 @@ export const kubeletFlags = {
   "system-reserved": mapFlag("Resources kept from pods: cpu=100m,memory=100Mi"),
   "eviction-hard": stringFlag("When to evict pods", "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%"),
   "fail-swap-on": boolFlag("Accepted and ignored: swap is not looked at", true),
-  "event-burst-factor": floatFlag("Accepted and ignored", 1),
 } as const;
 
 export type KubeletOptions = FlagValues<typeof kubeletFlags>;

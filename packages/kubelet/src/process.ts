@@ -1,0 +1,28 @@
+// Wiring of the process: options to configuration, the api client, the kubelet, its servers.
+import type { ComponentContext, RunningComponent } from "@lenj/component-base";
+import { serveHealth } from "@lenj/component-base";
+import { createApiClient, loadKubeconfig } from "@lenj/client";
+import { decideConfig, withConfigFile } from "./config.js";
+import { Kubelet } from "./kubelet.js";
+import type { KubeletOptions } from "./options.js";
+
+export async function startProcess(given: KubeletOptions, context: ComponentContext): Promise<RunningComponent> {
+  const options = await withConfigFile(given);
+  const config = decideConfig(options);
+  const { clock, random, logger } = context;
+  const client = await createApiClient({ ...(await loadKubeconfig(options.kubeconfig)), userAgent: "kubelet/v1.35.0" }, { clock });
+  const kubelet = await Kubelet.start(config, { client, clock, random, logger });
+  context.health.register("syncloop", () => {
+    const problems = kubelet.health.problems().filter((problem) => problem.startsWith("PLEG"));
+    if (problems.length > 0) throw new Error(problems.join(", "));
+  });
+  const health = options.healthzPort === 0 ? undefined : await serveHealth({ address: options.healthzBindAddress, port: options.healthzPort, health: context.health, metrics: context.metrics });
+  return {
+    failed: kubelet.failed,
+    close: async () => {
+      await health?.close();
+      await kubelet.close();
+      await client.close();
+    },
+  };
+}

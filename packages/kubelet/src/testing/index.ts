@@ -1,0 +1,1 @@
+export { NodeCapsule } from "./node-capsule.js";
