@@ -1,4 +1,5 @@
 import { InvariantError } from "@lenj/base";
+import { isRaftError } from "@lenj/raft";
 import { checkLinearizability, type Operation } from "./checkers/linearizability.js";
 import { RaftInvariants } from "./checkers/raft-invariants.js";
 import { Cluster } from "./cluster/cluster.js";
@@ -56,8 +57,8 @@ export function runSimulation(options: SimulationOptions, settings: { bugs?: Pla
     linearizability = result.verdict;
     if (result.verdict === "violation") throw new Violation("Linearizability", `history of key ${result.key}`);
   } catch (error) {
-    if (!(error instanceof Violation) && !(error instanceof InvariantError)) throw error;
-    violation = error instanceof Violation ? error.message : `Invariant: ${error.message}`;
+    if (!(error instanceof Violation || error instanceof InvariantError || isRaftError(error))) throw error;
+    violation = error instanceof Violation ? error.message : `${error.name}: ${error.message}`;
   }
   const operations = history();
   return {

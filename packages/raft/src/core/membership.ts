@@ -38,7 +38,10 @@ export function applyConfChange(core: RaftCore, change: ConfChange): ConfState {
   return core.membership;
 }
 
-/** A received snapshot's membership; the member is a follower then. */
+/**
+ * A received snapshot's membership, once the state machine has it too: until then entries from before it may still be applied, their
+ * changes to the membership of before. The member is a follower then, and cannot campaign with a snapshot on its way.
+ */
 export function restoreMembership(core: RaftCore, membership: ConfState): void {
   switchMembership(core, normalizeMembership(membership));
 }

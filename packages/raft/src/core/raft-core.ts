@@ -12,7 +12,7 @@
 // Source: Raft (Ongaro, Ousterhout 2014) and thesis; structure follows go.etcd.io/raft/v3/raft.go.
 
 import { invariant, type Random, type Logger } from "@lenj/base";
-import { isVoter, memberIDs, normalizeMembership } from "../confchange/membership.js";
+import { isVoter, memberIDs, normalizeMembership, voterIDs } from "../confchange/membership.js";
 import { checkMembership } from "../confchange/changer.js";
 import { RaftLog } from "../log/raft-log.js";
 import { Progress } from "../tracker/progress.js";
@@ -75,8 +75,8 @@ export class RaftCore {
   }
 
   get isOnlyVoter(): boolean {
-    const { voters, votersOutgoing } = this.membership;
-    return voters.length === 1 && voters[0] === this.id && votersOutgoing.length === 0;
+    const voters = voterIDs(this.membership);
+    return voters.length === 1 && voters[0] === this.id;
   }
 
   get isPastElectionTimeout(): boolean {

@@ -23,7 +23,7 @@ import {
 } from "../types.js";
 import { resolveConfig } from "./config.js";
 import { maybeCampaign, onOwnVotePersisted } from "./election.js";
-import { admitConfChange, applyConfChange, maybeLeaveJoint } from "./membership.js";
+import { admitConfChange, applyConfChange, maybeLeaveJoint, restoreMembership } from "./membership.js";
 import { RaftCore } from "./raft-core.js";
 import { onReadRequest } from "./read-index.js";
 import { ReadyQueue } from "./ready-queue.js";
@@ -150,7 +150,8 @@ export class RaftNode {
   onPersisted(ready: Ready): void {
     const core = this.#core;
     const ownVoteTerm = this.#readies.onPersisted(ready.number);
-    core.log.onPersisted(ready.number);
+    const restored = core.log.onPersisted(ready.number);
+    if (restored !== undefined) restoreMembership(core, restored.metadata.confState);
     if (ownVoteTerm > 0 && ownVoteTerm === core.unpersistedVoteTerm) onOwnVotePersisted(core);
     if (core.role.name === "leader") maybeCommit(core, core.role);
   }

@@ -1,7 +1,6 @@
 import { invariant, unreachable } from "@lenj/base";
 import { type AppMessage, type HeartbeatMessage, type LogIndex, type Message, noMember, type Snapshot, type SnapMessage } from "../types.js";
 import { maybeCampaign } from "./election.js";
-import { restoreMembership } from "./membership.js";
 import type { RaftCore } from "./raft-core.js";
 import type { FollowerRole } from "./role.js";
 
@@ -98,7 +97,7 @@ function onSnapshot(core: RaftCore, message: SnapMessage): void {
 
 /** Thesis §5: takes the snapshot unless the log already has its last entry; then only the commit index moves. */
 function maybeRestore(core: RaftCore, snapshot: Snapshot): boolean {
-  const { index, term, confState } = snapshot.metadata;
+  const { index, term } = snapshot.metadata;
   const { log } = core;
   if (index <= log.committed) return false;
   if (log.matchesTerm(index, term)) {
@@ -107,7 +106,6 @@ function maybeRestore(core: RaftCore, snapshot: Snapshot): boolean {
   }
   // It may be older than our own admission, which then follows in the log: no reason to refuse it, as upstream does.
   log.restore(snapshot);
-  restoreMembership(core, confState);
   core.config.logger.info("Restoring snapshot", { member: core.id.toString(), index, term });
   return true;
 }

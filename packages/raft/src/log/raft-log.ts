@@ -163,14 +163,14 @@ export class RaftLog {
     return bytes;
   }
 
-  /** Ready `number` is durable. Returns the index of a snapshot restored by it, or 0. */
-  onPersisted(number: number): LogIndex {
-    const snapshotIndex = this.unstable.onPersisted(number);
-    if (snapshotIndex > 0) {
-      this.#applying = Math.max(this.#applying, snapshotIndex);
-      this.appliedTo(snapshotIndex);
+  /** Ready `number` is durable. Returns the snapshot that is in the state machine now, if it carried one. */
+  onPersisted(number: number): Snapshot | undefined {
+    const restored = this.unstable.onPersisted(number);
+    if (restored !== undefined) {
+      this.#applying = Math.max(this.#applying, restored.metadata.index);
+      this.appliedTo(restored.metadata.index);
     }
-    return snapshotIndex;
+    return restored;
   }
 
   /** Replaces everything by a snapshot past the commit index. */

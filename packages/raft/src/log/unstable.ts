@@ -12,7 +12,7 @@ interface Write {
   readonly number: number;
   /** Last entry it makes durable; 0 for none. */
   through: LogIndex;
-  readonly snapshotIndex: LogIndex;
+  readonly snapshot: Snapshot | undefined;
 }
 
 const noEntries: readonly Entry[] = [];
@@ -53,26 +53,27 @@ export class Unstable {
   onHandedOut(number: number): void {
     const snapshot = this.nextSnapshot();
     const through = this.hasNextEntries() ? this.lastIndex() : 0;
-    if (snapshot !== undefined || through > 0) this.#writes.push({ number, through, snapshotIndex: snapshot?.metadata.index ?? 0 });
+    if (snapshot !== undefined || through > 0) this.#writes.push({ number, through, snapshot });
     this.#offsetHandedOut = this.offset + this.entries.length;
     this.#isSnapshotHandedOut = this.snapshot !== undefined;
   }
 
-  /** Ready `number` and those before are durable. Returns the index of a snapshot that became so, or 0. */
-  onPersisted(number: number): LogIndex {
-    let snapshotIndex = 0;
+  /** Ready `number` and those before are durable. Returns the newest snapshot that became so. */
+  onPersisted(number: number): Snapshot | undefined {
+    let restored: Snapshot | undefined;
     for (let write = this.#writes[0]; write !== undefined && write.number <= number; write = this.#writes[0]) {
       this.#writes.shift();
-      if (write.snapshotIndex > 0) {
-        snapshotIndex = write.snapshotIndex;
-        if (this.snapshot?.metadata.index === snapshotIndex) {
+      if (write.snapshot !== undefined) {
+        restored = write.snapshot;
+        // A newer one may have come meanwhile.
+        if (this.snapshot === restored) {
           this.snapshot = undefined;
           this.#isSnapshotHandedOut = false;
         }
       }
       this.#stableThrough(write.through);
     }
-    return snapshotIndex;
+    return restored;
   }
 
   /** Adds `entries` after `lastIndex()`, or replaces the log from their first index on. */
