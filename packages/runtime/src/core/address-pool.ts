@@ -68,7 +68,7 @@ export class AddressPool {
     const offset = ip.reduce((value, octet) => value * 256 + octet, 0) - this.range.base;
     if (offset < 2 || offset - 1 > this.capacity) return false;
     this.#used.set(offset, owner);
-    this.#next = Math.max(this.#next, offset + 1 - (offset - 1 >= this.capacity ? this.capacity : 0));
+    this.#next = offset - 1 >= this.capacity ? 2 : offset + 1;
     return true;
   }
 

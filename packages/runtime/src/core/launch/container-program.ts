@@ -10,7 +10,7 @@ import {
   AT_FDCWD, CLONE_FILES, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, F_SETFD, FD_CLOEXEC, O_CLOEXEC, O_CREAT, O_NOCTTY, O_RDONLY, O_RDWR,
   O_TRUNC, O_WRONLY, PR_SET_NAME, PR_SET_PDEATHSIG, S_IFIFO, SIGCHLD, SIGKILL, SIGPIPE, TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK, WAIT_ALL_CHILDREN, MS_BIND,
 } from "./kernel-constants.js";
-import { emitMountSteps, emitOpenSources, emitPivotRoot, emitRootPropagation, type MountStep, type Propagation } from "./mount-steps.js";
+import { emitMountSteps, emitOpenSources, emitPivotRoot, emitRootPropagation, type MountStep } from "./mount-steps.js";
 import { emitProcess, type ProcessSpec } from "./process-steps.js";
 import { type AssembledProgram, type Pointer, Program, type Variable } from "./program.js";
 import { emitControlHelper, emitCopyHelper, emitDefaultSignals, emitDrain, emitIgnoreSignal, emitScratch, emitWallClock } from "./relay-steps.js";
@@ -53,7 +53,6 @@ export interface ContainerLaunch {
   /** Files that the process puts itself into by writing "0". */
   readonly cgroupProcs: readonly string[];
   readonly oomScoreAdj: number;
-  readonly rootPropagation: Propagation;
   /** Directory to mount the container's root on, and the overlay options. */
   readonly rootfs: string;
   readonly overlayOptions: string;
@@ -175,9 +174,9 @@ function emitChild(program: Program, launch: ContainerLaunch, state: { terminalR
   emitOomScore(program, launch.oomScoreAdj);
   if (launch.newCgroupNamespace) program.call("unshare", [CLONE_NEWCGROUP], { note: "cgroup namespace" });
   program.call("setsid", []);
-  emitRootPropagation(program, launch.rootPropagation, launch.rootfs);
-  program.call("mount", [program.text("overlay"), program.text(launch.rootfs), program.text("overlay"), 0, program.text(launch.overlayOptions)], { note: `overlay on ${launch.rootfs}` });
   const sources = emitOpenSources(program, launch.mounts);
+  emitRootPropagation(program);
+  program.call("mount", [program.text("overlay"), program.text(launch.rootfs), program.text("overlay"), 0, program.text(launch.overlayOptions)], { note: `overlay on ${launch.rootfs}` });
   const input = launch.io.terminal ? undefined : emitOpenInput(program, launch.io.stdin);
   emitPivotRoot(program, launch.rootfs);
   emitMountSteps(program, launch.mounts, sources);

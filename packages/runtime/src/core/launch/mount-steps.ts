@@ -28,14 +28,9 @@ function mountAttributes(program: Program, set: number, propagation: number): Po
 
 const propagationFlags: Readonly<Record<Propagation, number>> = { private: MS_PRIVATE, slave: MS_SLAVE, shared: MS_SHARED };
 
-/** Sets how mounts of the node reach the new mount namespace; runs first in it. */
-export function emitRootPropagation(program: Program, propagation: Propagation, rootfs: string): void {
-  program.call("mount", [0, program.text("/"), 0, MS_REC | propagationFlags[propagation], 0], { note: "/ propagation" });
-  // pivot_root refuses a new root whose parent mount is shared; a bind mount of its own gives it a private parent.
-  if (propagation === "shared") {
-    program.call("mount", [program.text(rootfs), program.text(rootfs), 0, MS_BIND, 0], { note: rootfs });
-    program.call("mount", [0, program.text(rootfs), 0, MS_PRIVATE, 0], { note: rootfs });
-  }
+/** Keeps what the container mounts from reaching the node; what the node mounts later may still reach in (M1 first: sources keep their own kind). */
+export function emitRootPropagation(program: Program): void {
+  program.call("mount", [0, program.text("/"), 0, MS_REC | MS_SLAVE, 0], { note: "/ propagation" });
 }
 
 /** Opens the sources of all bind mounts (M1); the result goes to emitMountSteps. */
