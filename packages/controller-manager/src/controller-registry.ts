@@ -1,0 +1,37 @@
+// Names of the controllers and how they are chosen by --controllers. Names and aliases are upstream's.
+import type { Controller, ControllerContext, ControllerFactory } from "./controller-context.js";
+import { createDeploymentController } from "./controllers/deployment/controller.js";
+import { createEndpointSliceController } from "./controllers/endpointslice/controller.js";
+import { createNodeIPAMController } from "./controllers/node-ipam/controller.js";
+import { createReplicaSetController } from "./controllers/replicaset/controller.js";
+import { createRootCAPublisher } from "./controllers/root-ca-publisher/controller.js";
+import { createServiceAccountController } from "./controllers/service-account/controller.js";
+import { createTokenController } from "./controllers/service-account-token/controller.js";
+
+interface RegistryEntry {
+  readonly name: string;
+  readonly alias: string;
+  readonly create: ControllerFactory;
+  /** False: the settings leave it nothing to do. */
+  readonly isConfigured?: (context: ControllerContext) => boolean;
+}
+
+/** In order of creation. The garbage collector is last: it reduces what only it watches, and shares what others made. */
+export const controllerRegistry: readonly RegistryEntry[] = [
+  { name: "serviceaccount-token-controller", alias: "serviceaccount-token", create: createTokenController, isConfigured: ({ config }) => config.serviceAccountPrivateKey !== "" },
+  { name: "serviceaccount-controller", alias: "serviceaccount", create: createServiceAccountController },
+  { name: "root-ca-certificate-publisher-controller", alias: "root-ca-cert-publisher", create: createRootCAPublisher, isConfigured: ({ config }) => config.rootCA !== "" },
+  { name: "node-ipam-controller", alias: "nodeipam", create: createNodeIPAMController, isConfigured: ({ config }) => config.clusterCIDRs.length > 0 },
+  { name: "deployment-controller", alias: "deployment", create: createDeploymentController },
+  { name: "replicaset-controller", alias: "replicaset", create: createReplicaSetController },
+  { name: "endpointslice-controller", alias: "endpointslice", create: createEndpointSliceController },
+];
+
+/** `selection`: "*" for all, "name" to add, "-name" to leave out. */
+export function createControllers(context: ControllerContext, selection: readonly string[]): Controller[] {
+  const isSelected = ({ name, alias }: RegistryEntry): boolean => {
+    if (selection.includes(`-${name}`) || selection.includes(`-${alias}`)) return false;
+    return selection.includes("*") || selection.includes(name) || selection.includes(alias);
+  };
+  return controllerRegistry.filter((entry) => isSelected(entry) && (entry.isConfigured?.(context) ?? true)).map((entry) => entry.create(context));
+}
