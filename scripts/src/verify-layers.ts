@@ -31,7 +31,10 @@ const coreBans: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bnew Date\(\s*\)|\bDate\.now\b/, "take the time from a Clock"],
   [/\bMath\.random\b/, "take a Random"],
   [/\bset(Timeout|Interval|Immediate)\b/, "timers belong in drivers/, or take a Clock"],
-  [/\bprocess\.(argv|cwd|env|exit|hrtime|kill|memoryUsage|nextTick|on|once|pid|platform|stderr|stdin|stdout)\b/, "process belongs in main.ts, options.ts or drivers/"],
+  [
+    /\bprocess\.(argv|cwd|env|exit|hrtime|kill|memoryUsage|nextTick|on|once|pid|platform|stderr|stdin|stdout)\b/,
+    "process belongs in main.ts, options.ts or drivers/",
+  ],
   [/\bconsole\./, "take a Logger"],
   [/\bawait\b|\basync\b/, "cores are synchronous"],
 ];
@@ -119,7 +122,9 @@ function checkFile(pkg: Package, path: string): void {
   const text = readFileSync(path, "utf8");
   const shown = relative(root, path);
   const isTest = /\.test\.tsx?$/.test(path) || path.includes("/src/testing/");
-  for (const [, named, called, bare] of text.matchAll(/(?:^|\s)(?:import|export)\s[^"';]*?from\s+"([^"]+)"|\bimport\("([^"]+)"\)|^import\s+"([^"]+)"/gm)) {
+  for (const [, named, called, bare] of text.matchAll(
+    /(?:^|\s)(?:import|export)\s[^"';]*?from\s+"([^"]+)"|\bimport\("([^"]+)"\)|^import\s+"([^"]+)"/gm,
+  )) {
     const specifier = named ?? called ?? bare ?? "";
     if (specifier.startsWith("@lenj/")) checkImport(pkg, shown, specifier, isTest);
   }
@@ -140,7 +145,8 @@ function checkImport(pkg: Package, file: string, specifier: string, isTest: bool
   if (!isTestDoor && !mayImport(pkg, target)) {
     breaches.push(`${file}: layer ${pkg.layer} may not import ${specifier} of layer ${target.layer}`);
   }
-  if (!pkg.dependencies.has(name) && !pkg.devDependencies.has(name)) breaches.push(`${file}: imports ${name}, which package.json does not name`);
+  if (!pkg.dependencies.has(name) && !pkg.devDependencies.has(name))
+    breaches.push(`${file}: imports ${name}, which package.json does not name`);
   if (!pkg.references.has(target.folder)) breaches.push(`${file}: imports ${name}, which tsconfig.json does not refer to`);
 }
 
@@ -159,5 +165,7 @@ function stripCommentsAndTexts(text: string): string {
   return text
     .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
     .replace(/(^|[^:"])\/\/.*$/gm, "$1")
-    .replace(/`(?:\\.|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g, (literal) => (literal.startsWith('"node:') ? literal : literal.replace(/[^\n]/g, " ")));
+    .replace(/`(?:\\.|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g, (literal) =>
+      literal.startsWith('"node:') ? literal : literal.replace(/[^\n]/g, " "),
+    );
 }

@@ -3,6 +3,7 @@
  * megabytes, so it happens on call; the caller keeps the result. The form is that of SchemaTable in the API machinery.
  */
 export { fingerprint } from "./gen/k8s/fingerprint.js";
+
 import { text } from "./gen/k8s/schema-table.js";
 
 export interface K8sSchemaTable {

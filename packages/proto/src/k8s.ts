@@ -5,6 +5,6 @@
  * importing them costs nothing at run time. Source: /proto/k8s (field names and numbers of Kubernetes 1.35).
  */
 export type * from "./gen/k8s/index.js";
-export type { Quantity } from "./gen/k8s/resource.js";
 export type { IntOrString } from "./gen/k8s/intstr.js";
+export type { Quantity } from "./gen/k8s/resource.js";
 export type { RawExtension } from "./gen/k8s/runtime.js";

@@ -54,10 +54,7 @@ function emitPackage(pkg: PackageModel, names: Names): EmittedFile {
     imports.add(module);
     return `${module}.${name}`;
   };
-  const body = [
-    ...pkg.strings.map(emitStrings),
-    ...pkg.messages.map((message) => emitMessage(message, names, refer)),
-  ];
+  const body = [...pkg.strings.map(emitStrings), ...pkg.messages.map((message) => emitMessage(message, names, refer))];
   const head = [...imports].sort().map((name) => `import type * as ${name} from "./${name}.js";\n`);
   return {
     path: `${moduleName(pkg.name)}.ts`,

@@ -27,8 +27,19 @@ export type Form =
   | "schema-or-strings";
 
 const forms: readonly Form[] = [
-  "object", "time", "micro-time", "duration", "quantity", "int-or-string", "raw", "json", "fields", "list",
-  "schema-or-bool", "schema-or-array", "schema-or-strings",
+  "object",
+  "time",
+  "micro-time",
+  "duration",
+  "quantity",
+  "int-or-string",
+  "raw",
+  "json",
+  "fields",
+  "list",
+  "schema-or-bool",
+  "schema-or-array",
+  "schema-or-strings",
 ];
 
 export interface StringsModel {
@@ -93,9 +104,7 @@ export function readModel(descriptorSet: Uint8Array): PackageModel[] {
     if (extension === undefined) throw new Error(`Cannot read options: extension k8s.${name} is not declared`);
     return extension;
   });
-  const files = [...registry.files]
-    .filter((file) => file.proto.package.startsWith("k8s.io."))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const files = [...registry.files].filter((file) => file.proto.package.startsWith("k8s.io.")).sort((a, b) => (a.name < b.name ? -1 : 1));
   const packages = new Map<string, { groupVersion: string; strings: StringsModel[]; messages: MessageModel[] }>();
   for (const file of files) {
     const name = file.proto.package;

@@ -37,7 +37,10 @@ export function encodeProtobuf(schema: StructSchema, object: Readonly<Record<str
   writeStruct(writer, schema, object);
   writer.wrap(2, before);
   const outer = writer.length;
-  for (const [number, text] of [[2, kind], [1, apiVersion]] as const) {
+  for (const [number, text] of [
+    [2, kind],
+    [1, apiVersion],
+  ] as const) {
     before = writer.length;
     writer.text(text);
     writer.wrap(number, before);
@@ -50,7 +53,10 @@ export function encodeProtobuf(schema: StructSchema, object: Readonly<Record<str
 /** Reads the envelope only. Throws SchemaError MALFORMED_PROTOBUF when the magic bytes are missing. */
 export function readEnvelope(bytes: Buffer): Envelope {
   if (!isEnvelope(bytes)) {
-    throw new SchemaError("MALFORMED_PROTOBUF", `provided data does not appear to be a protobuf message, expected prefix [${[...envelopeMagic].join(" ")}]`);
+    throw new SchemaError(
+      "MALFORMED_PROTOBUF",
+      `provided data does not appear to be a protobuf message, expected prefix [${[...envelopeMagic].join(" ")}]`,
+    );
   }
   const reader = new WireReader(bytes, envelopeMagic.length);
   const found = { apiVersion: "", kind: "", raw: Buffer.alloc(0) as Buffer, contentEncoding: "", contentType: "" };
@@ -80,8 +86,7 @@ export function readEnvelope(bytes: Buffer): Envelope {
  */
 export function decodeProtobuf(registry: SchemaRegistry, bytes: Buffer, fallback?: GroupVersionKind): Record<string, unknown> {
   const envelope = readEnvelope(bytes);
-  const gvk =
-    envelope.kind === "" && fallback !== undefined ? fallback : { ...parseAPIVersion(envelope.apiVersion), kind: envelope.kind };
+  const gvk = envelope.kind === "" && fallback !== undefined ? fallback : { ...parseAPIVersion(envelope.apiVersion), kind: envelope.kind };
   const schema = registry.kind(gvk);
   if (schema === undefined) {
     const where = formatAPIVersion(gvk.group, gvk.version);

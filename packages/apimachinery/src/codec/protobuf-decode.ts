@@ -2,9 +2,10 @@
 //
 // Unknown field numbers are skipped, whatever the request says about strictness: protobuf has no such notion.
 // Source: generated.pb.go of k8s.io/api; k8s.io/apimachinery pkg/runtime/serializer/protobuf.
+
+import { quantityText } from "../schema/decode.js";
 import { SchemaError } from "../schema/errors.js";
 import { formatDurationNs, formatMicros, formatSeconds } from "../schema/scalar-text.js";
-import { quantityText } from "../schema/decode.js";
 import type { FieldSchema, ListSchema, MapSchema, ScalarSchema, Schema, StructSchema, WireField } from "../schema/types.js";
 import { isZero, setKey, sortedKeys, zeroOf } from "../schema/values.js";
 import { isEnvelope } from "./envelope-magic.js";
@@ -52,7 +53,8 @@ class MessagePass {
   }
 
   #fields(schema: StructSchema, found: Record<string, unknown>): void {
-    if (!schema.hasProtobuf) throw new SchemaError("NO_PROTOBUF", `object ${schema.goType} does not implement the protobuf unmarshalling interface`);
+    if (!schema.hasProtobuf)
+      throw new SchemaError("NO_PROTOBUF", `object ${schema.goType} does not implement the protobuf unmarshalling interface`);
     if (++this.#depth > depthMax) throw new SchemaError("TOO_DEEP", "proto: exceeded max depth");
     const table = byNumber(schema);
     const { reader } = this;
@@ -268,7 +270,8 @@ function normalStruct(schema: StructSchema, found: Record<string, unknown>): Rec
   for (const field of schema.fields) {
     let value = found[field.name];
     if (value === undefined) {
-      if (field.presence === "always") out[field.name] = field.schema.type === "struct" ? normalStruct(field.schema, {}) : zeroOf(field.schema);
+      if (field.presence === "always")
+        out[field.name] = field.schema.type === "struct" ? normalStruct(field.schema, {}) : zeroOf(field.schema);
       else if (field.presence === "or-null") out[field.name] = null;
       continue;
     }

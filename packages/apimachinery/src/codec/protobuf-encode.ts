@@ -25,7 +25,8 @@ type JSONRecord = Readonly<Record<string, unknown>>;
 const emptyObject: JSONRecord = Object.freeze({});
 
 export function writeStruct(writer: WireWriter, schema: StructSchema, value: JSONRecord): void {
-  if (!schema.hasProtobuf) throw new SchemaError("NO_PROTOBUF", `object ${schema.goType} does not implement the protobuf marshalling interface`);
+  if (!schema.hasProtobuf)
+    throw new SchemaError("NO_PROTOBUF", `object ${schema.goType} does not implement the protobuf marshalling interface`);
   const { wire } = schema;
   for (let i = wire.length - 1; i >= 0; i--) {
     const entry = wire[i];

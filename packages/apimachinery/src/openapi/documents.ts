@@ -112,14 +112,19 @@ export class OpenAPIDocuments {
     }
     for (const name of referencesIn([...paths.values(), custom])) if (custom[name] === undefined) roots.add(name);
     const extraKinds = (type: StructSchema): readonly GroupVersionKind[] => kindsOfType(type, resources[0]?.gvk);
-    const schemas = collectSchemas({ registry, descriptions, refPrefix, extraKinds }, [...roots].filter((name) => custom[name] === undefined));
+    const schemas = collectSchemas(
+      { registry, descriptions, refPrefix, extraKinds },
+      [...roots].filter((name) => custom[name] === undefined),
+    );
     return {
       openapi: "3.0.0",
       info: { title: "Kubernetes", version: "unversioned" },
       paths: Object.fromEntries([...paths].sort(([a], [b]) => (a < b ? -1 : 1))),
       components: {
         schemas: { ...schemas, ...custom },
-        securitySchemes: { BearerToken: { description: "Bearer Token authentication", in: "header", name: "authorization", type: "apiKey" } },
+        securitySchemes: {
+          BearerToken: { description: "Bearer Token authentication", in: "header", name: "authorization", type: "apiKey" },
+        },
       },
     };
   }
@@ -143,7 +148,10 @@ function groupPath(key: string, resources: readonly OpenAPIResource[]): [string,
   const get = {
     description: "Lists the resources of this group and version.",
     operationId: `get${groupWord(gvk.group)}${version}APIResources`,
-    responses: { 200: { description: "OK", content: { "application/json": content, "application/yaml": content } }, 401: { description: "Unauthorized" } },
+    responses: {
+      200: { description: "OK", content: { "application/json": content, "application/yaml": content } },
+      401: { description: "Unauthorized" },
+    },
     tags: [tagOf(gvk)],
   };
   return [[`/${key}/`, { get }]];

@@ -25,7 +25,11 @@ const fieldValidation = query(
 );
 const labelSelector = query("labelSelector", "string", "Limits the answer to objects whose labels match.");
 const fieldSelector = query("fieldSelector", "string", "Limits the answer to objects whose fields match.");
-const resourceVersion = query("resourceVersion", "string", "The version the answer may not be older than, or must show, as resourceVersionMatch says.");
+const resourceVersion = query(
+  "resourceVersion",
+  "string",
+  "The version the answer may not be older than, or must show, as resourceVersionMatch says.",
+);
 const resourceVersionMatch = query("resourceVersionMatch", "string", "How resourceVersion is meant: Exact or NotOlderThan.");
 const timeoutSeconds = query("timeoutSeconds", "integer", "Ends the call after so many seconds.");
 const limit = query("limit", "integer", "Most objects to return; a continue token in the answer leads to the rest.");

@@ -57,7 +57,8 @@ export function resourcePaths(resource: OpenAPIResource, nameOf: NameOf): Map<st
   for (const subresource of resource.subresources) {
     const path = `${collection}/{name}/${subresource.name}`;
     addPath(paths, path, builder.subresource(subresource), itemParameters);
-    if (subresource.name === "proxy") addPath(paths, `${path}/{path}`, builder.connect(subresource, "WithPath"), [...itemParameters, restPath]);
+    if (subresource.name === "proxy")
+      addPath(paths, `${path}/{path}`, builder.connect(subresource, "WithPath"), [...itemParameters, restPath]);
   }
   if (isNamespaced && resource.verbs.includes("list")) {
     addPath(paths, `${base}/${plural}`, { get: builder.list("ForAllNamespaces") }, [pretty]);
@@ -168,7 +169,14 @@ class OperationBuilder {
     const shared = { suffix, gvk };
     return {
       ...(verbs.includes("get") && {
-        get: this.#operation({ ...shared, verb: "read", action: "get", description: `Reads ${what}.`, parameters: [], answers: { 200: own } }),
+        get: this.#operation({
+          ...shared,
+          verb: "read",
+          action: "get",
+          description: `Reads ${what}.`,
+          parameters: [],
+          answers: { 200: own },
+        }),
       }),
       ...(verbs.includes("update") && {
         put: this.#operation({
@@ -252,7 +260,10 @@ class OperationBuilder {
     const { gvk } = this.#resource;
     const { group, kind, version } = spec.gvk ?? gvk;
     const scope = spec.suffix === "ForAllNamespaces" ? "" : this.#scopeWord;
-    const responses = Object.entries(spec.answers).map(([status, name]) => [status, { description: statusTexts[Number(status)], content: this.#content(name, spec) }]);
+    const responses = Object.entries(spec.answers).map(([status, name]) => [
+      status,
+      { description: statusTexts[Number(status)], content: this.#content(name, spec) },
+    ]);
     return {
       description: spec.description,
       operationId: `${spec.verb}${groupWord(gvk.group)}${capitalize(gvk.version)}${spec.infix ?? ""}${scope}${gvk.kind}${spec.suffix ?? ""}`,
@@ -292,7 +303,11 @@ function anyBody(name: string): Record<string, unknown> {
 /** "rbac.authorization.k8s.io" -> "RbacAuthorization"; the core group is "Core". */
 export function groupWord(group: string): string {
   if (group === "") return "Core";
-  return group.replace(/\.k8s\.io$/, "").split(/[.-]/).map(capitalize).join("");
+  return group
+    .replace(/\.k8s\.io$/, "")
+    .split(/[.-]/)
+    .map(capitalize)
+    .join("");
 }
 
 export function tagOf({ group, version }: { group: string; version: string }): string {

@@ -51,7 +51,14 @@ function component(source: SchemaSource, name: string, schema: Schema, refer: Re
 }
 
 function structComponent(source: SchemaSource, schema: StructSchema, texts: Readonly<Record<string, string>>, refer: Refer): OpenAPISchema {
-  const properties: [string, OpenAPISchema][] = schema.fields.map((field) => [field.name, fieldSchema(field, { description: fieldText(source, schema, field, texts), isListOfKind: field.name === "items" && isListKind(schema) }, refer)]);
+  const properties: [string, OpenAPISchema][] = schema.fields.map((field) => [
+    field.name,
+    fieldSchema(
+      field,
+      { description: fieldText(source, schema, field, texts), isListOfKind: field.name === "items" && isListKind(schema) },
+      refer,
+    ),
+  ]);
   if (schema.typeMeta) properties.push(["apiVersion", typeMetaProperty.apiVersion], ["kind", typeMetaProperty.kind]);
   const required = schema.fields.filter((field) => field.required).map((field) => field.name);
   const kinds = [...(schema.gvk === undefined ? [] : [schema.gvk]), ...source.extraKinds(schema)];
@@ -69,13 +76,22 @@ function structComponent(source: SchemaSource, schema: StructSchema, texts: Read
 const typeMetaProperty = {
   apiVersion: {
     type: "string",
-    description: "Group and version of this object's form, such as apps/v1; a bare version means the core group. Other versions may show the same object.",
+    description:
+      "Group and version of this object's form, such as apps/v1; a bare version means the core group. Other versions may show the same object.",
   },
-  kind: { type: "string", description: "The type of this object, in CamelCase and singular. It belongs to the endpoint and cannot be changed." },
+  kind: {
+    type: "string",
+    description: "The type of this object, in CamelCase and singular. It belongs to the endpoint and cannot be changed.",
+  },
 };
 
 /** An inlined field is described where its own type declares it. */
-function fieldText(source: SchemaSource, schema: StructSchema, field: FieldSchema, texts: Readonly<Record<string, string>>): string | undefined {
+function fieldText(
+  source: SchemaSource,
+  schema: StructSchema,
+  field: FieldSchema,
+  texts: Readonly<Record<string, string>>,
+): string | undefined {
   if (texts[field.name] !== undefined) return texts[field.name];
   const inlined = schema.wire.find((entry) => entry.inline?.byName.get(field.name) === field)?.inline;
   return inlined === undefined ? undefined : source.descriptions[inlined.name]?.[field.name];
@@ -141,7 +157,9 @@ function valueSchema(schema: Schema, refer: Refer): OpenAPISchema {
 function scalarComponent(schema: ScalarSchema): OpenAPISchema {
   switch (schema.type) {
     case "string":
-      return schema.strings === undefined || schema.strings.open ? { type: "string" } : { type: "string", enum: [...schema.strings.values].sort() };
+      return schema.strings === undefined || schema.strings.open
+        ? { type: "string" }
+        : { type: "string", enum: [...schema.strings.values].sort() };
     case "bool":
       return { type: "boolean" };
     case "int32":

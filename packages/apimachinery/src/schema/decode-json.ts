@@ -1,5 +1,5 @@
-import { parseJSON, findDuplicateKeys, type JSONPath } from "./json-text.js";
-import { decode, type Decoded, type DecodeOptions, strictPath } from "./decode.js";
+import { type Decoded, type DecodeOptions, decode, strictPath } from "./decode.js";
+import { findDuplicateKeys, type JSONPath, parseJSON } from "./json-text.js";
 import type { Schema, StructSchema } from "./types.js";
 
 /**

@@ -239,7 +239,10 @@ class DecodePass {
   #mismatchOf(goType: string, value: unknown, shown: string = jsonTypeName(value)): SchemaError {
     // List positions and map keys are not part of upstream's field path.
     const path = this.#path.filter((step): step is string => typeof step === "string" && !step.startsWith("."));
-    const where = this.#owner === undefined ? `Go value of type ${goType}` : `Go struct field ${this.#owner.goName}.${path.join(".")} of type ${goType}`;
+    const where =
+      this.#owner === undefined
+        ? `Go value of type ${goType}`
+        : `Go struct field ${this.#owner.goName}.${path.join(".")} of type ${goType}`;
     return new SchemaError("TYPE_MISMATCH", `json: cannot unmarshal ${shown} into ${where}`);
   }
 }

@@ -50,8 +50,18 @@ function parseLayout(text: string, layout: string): { seconds: number; micros: n
 /** Which piece of the layout fails first, and the text found there. */
 function firstMismatch(text: string): [expected: string, found: string] {
   const pieces: [RegExp, string][] = [
-    [/^\d{4}/, "2006"], [/^-/, "-"], [/^\d\d/, "01"], [/^-/, "-"], [/^\d\d/, "02"], [/^T/, "T"], [/^\d\d/, "15"], [/^:/, ":"],
-    [/^\d\d/, "04"], [/^:/, ":"], [/^\d\d(\.\d+)?/, "05"], [/^(Z|[+-]\d\d:\d\d)/, "Z07:00"],
+    [/^\d{4}/, "2006"],
+    [/^-/, "-"],
+    [/^\d\d/, "01"],
+    [/^-/, "-"],
+    [/^\d\d/, "02"],
+    [/^T/, "T"],
+    [/^\d\d/, "15"],
+    [/^:/, ":"],
+    [/^\d\d/, "04"],
+    [/^:/, ":"],
+    [/^\d\d(\.\d+)?/, "05"],
+    [/^(Z|[+-]\d\d:\d\d)/, "Z07:00"],
   ];
   let rest = text;
   for (const [pattern, name] of pieces) {
@@ -63,7 +73,8 @@ function firstMismatch(text: string): [expected: string, found: string] {
 }
 
 function timeError(text: string, layout: string, expected: string, found: string): SchemaError {
-  const detail = expected === "" ? `extra text: ${JSON.stringify(found)}` : `cannot parse ${JSON.stringify(found)} as ${JSON.stringify(expected)}`;
+  const detail =
+    expected === "" ? `extra text: ${JSON.stringify(found)}` : `cannot parse ${JSON.stringify(found)} as ${JSON.stringify(expected)}`;
   return new SchemaError("TYPE_MISMATCH", `parsing time ${JSON.stringify(text)} as ${JSON.stringify(layout)}: ${detail}`);
 }
 
@@ -88,8 +99,8 @@ export function formatMicros(unixSeconds: number, micros: number): string {
 const durationUnitsNs: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1_000n,
-  "µs": 1_000n,
-  "μs": 1_000n,
+  µs: 1_000n,
+  μs: 1_000n,
   ms: 1_000_000n,
   s: 1_000_000_000n,
   m: 60_000_000_000n,

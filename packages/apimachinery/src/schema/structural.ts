@@ -34,7 +34,12 @@ export function structuralSchema(props: StructuralProps | undefined, options: St
   const { metadata: _, apiVersion: __, kind: ___, ...properties } = root.properties ?? {};
   const name = `${options.gvk.group}.${options.gvk.version}.${options.gvk.kind}`;
   const own = structOf(name, { ...root, properties }, options);
-  return { ...withFields(own, [metadataField(options.objectMeta), ...own.fields]), gvk: options.gvk, goName: options.gvk.kind, typeMeta: true };
+  return {
+    ...withFields(own, [metadataField(options.objectMeta), ...own.fields]),
+    gvk: options.gvk,
+    goName: options.gvk.kind,
+    typeMeta: true,
+  };
 }
 
 function structOf(name: string, props: StructuralProps, options: StructuralOptions): StructSchema {
