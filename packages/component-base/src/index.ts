@@ -19,4 +19,4 @@ export {
 export { answerHealth, type HealthCheck, HealthChecks, type HealthEndpoint, type HealthReport, type HealthServer, type HealthServerOptions, serveHealth } from "./health.js";
 export { createLogger, type LogFormat, type LoggingOptions, type LogLevel } from "./logging.js";
 export { createMetrics } from "./metrics.js";
-export { readTLSFiles, type TLSFiles, type TLSMaterial, validateTLSFiles, watchTLSFiles } from "./tls-files.js";
+export { readTLSFiles, serverIdentity, type TLSFiles, type TLSMaterial, validateTLSFiles, watchTLSFiles } from "./tls-files.js";
