@@ -2,6 +2,8 @@
 import type { Controller, ControllerContext, ControllerFactory } from "./controller-context.js";
 import { createDeploymentController } from "./controllers/deployment/controller.js";
 import { createEndpointSliceController } from "./controllers/endpointslice/controller.js";
+import { createGarbageCollector } from "./controllers/garbage-collector/controller.js";
+import { createNamespaceController } from "./controllers/namespace/controller.js";
 import { createNodeIPAMController } from "./controllers/node-ipam/controller.js";
 import { createReplicaSetController } from "./controllers/replicaset/controller.js";
 import { createRootCAPublisher } from "./controllers/root-ca-publisher/controller.js";
@@ -25,6 +27,8 @@ export const controllerRegistry: readonly RegistryEntry[] = [
   { name: "deployment-controller", alias: "deployment", create: createDeploymentController },
   { name: "replicaset-controller", alias: "replicaset", create: createReplicaSetController },
   { name: "endpointslice-controller", alias: "endpointslice", create: createEndpointSliceController },
+  { name: "namespace-controller", alias: "namespace", create: createNamespaceController },
+  { name: "garbage-collector-controller", alias: "garbagecollector", create: createGarbageCollector },
 ];
 
 /** `selection`: "*" for all, "name" to add, "-name" to leave out. */
