@@ -22,8 +22,8 @@ export const horizontalPodAutoscaler = defineResource<autoscalingv2.HorizontalPo
     [column("Reference"), ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`],
     [column("Targets"), formatTargets],
     [column("MinPods"), ({ spec }) => String(spec?.minReplicas ?? "<unset>")],
-    [column("MaxPods", { type: "integer" }), ({ spec }) => spec?.maxReplicas ?? 0],
-    [column("Replicas", { type: "integer" }), ({ status }) => status?.currentReplicas ?? 0],
+    [column("MaxPods"), ({ spec }) => String(spec?.maxReplicas ?? 0)],
+    [column("Replicas"), ({ status }) => String(status?.currentReplicas ?? 0)],
     age,
   ]),
 });

@@ -20,7 +20,7 @@ export const secret = defineResource<corev1.Secret>({
   table: defineTable<corev1.Secret>([
     name,
     [column("Type", { description: "What the secret is for." }), ({ type }) => type ?? ""],
-    [column("Data", { type: "integer", description: "Number of entries." }), ({ data }) => Object.keys(data ?? {}).length],
+    [column("Data", { description: "Number of entries." }), ({ data }) => String(Object.keys(data ?? {}).length)],
     age,
   ]),
 });

@@ -15,7 +15,7 @@ export const flowSchema = defineResource<flowcontrolv1.FlowSchema>({
   table: defineTable<flowcontrolv1.FlowSchema>([
     name,
     [column("PriorityLevel"), ({ spec }) => spec?.priorityLevelConfiguration?.name ?? ""],
-    [column("MatchingPrecedence", { type: "integer" }), ({ spec }) => spec?.matchingPrecedence ?? 0],
+    [column("MatchingPrecedence"), ({ spec }) => String(spec?.matchingPrecedence ?? 0)],
     [column("DistinguisherMethod"), ({ spec }) => spec?.distinguisherMethod?.type ?? "<none>"],
     age,
     [column("MissingPL"), ({ status }) => status?.conditions?.find(({ type }) => type === "Dangling")?.status ?? "?"],

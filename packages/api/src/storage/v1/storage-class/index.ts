@@ -28,7 +28,7 @@ export const storageClass = defineResource<storagev1.StorageClass>({
     [column("Provisioner"), ({ provisioner }) => provisioner ?? ""],
     [column("ReclaimPolicy"), ({ reclaimPolicy }) => reclaimPolicy ?? ""],
     [column("VolumeBindingMode"), ({ volumeBindingMode }) => volumeBindingMode ?? ""],
-    [column("AllowVolumeExpansion", { type: "boolean" }), ({ allowVolumeExpansion }) => allowVolumeExpansion ?? false],
+    [column("AllowVolumeExpansion"), ({ allowVolumeExpansion }) => String(allowVolumeExpansion ?? false)],
     age,
   ]),
 });
