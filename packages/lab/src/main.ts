@@ -7,6 +7,7 @@ import { readLab } from "./drivers/lab-state.js";
 const program = new Command("lenj")
   .description("Kubernetes clusters on this machine: separate processes, real containers, failures on request")
   .option("--state <folder>", "state folder of the lab", process.env["LENJ_STATE"] ?? ".lenj")
+  .enablePositionalOptions()
   .showHelpAfterError();
 
 const state = (): string => program.opts<{ state: string }>().state;
@@ -136,8 +137,6 @@ program
     const { kubectl } = await import("./commands/kubectl.js");
     process.exitCode = await kubectl(args, { state: state() });
   });
-
-program.enablePositionalOptions();
 
 function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || Number(text) < 1) throw new InvalidArgumentError("Must be a whole number of at least 1.");

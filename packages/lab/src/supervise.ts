@@ -35,6 +35,8 @@ async function main(start: SupervisorStart, listeners: readonly Server[]): Promi
     }
   };
   const closeControl = await serveControl(`${paths.sockets}/control.sock`, { supervisor, status, progress: () => progress.follow(), stop: () => stop.abort(new Error("Asked to stop")) });
+  // The command may ask from here on.
+  process.send?.({ type: "received" }, () => process.disconnect());
   process.on("SIGTERM", () => stop.abort(new Error("Received SIGTERM")));
   stop.signal.addEventListener("abort", () => {
     logger.info("Stopping");
@@ -62,7 +64,7 @@ async function main(start: SupervisorStart, listeners: readonly Server[]): Promi
   }
 }
 
-/** Collects the start message and the listeners that follow it, then lets the parent go. */
+/** Collects the start message and the listeners that follow it. */
 function receiveStart(): Promise<[SupervisorStart, Server[]]> {
   return new Promise((resolve) => {
     let start: SupervisorStart | undefined;
@@ -71,10 +73,7 @@ function receiveStart(): Promise<[SupervisorStart, Server[]]> {
       if (message.type === "start") start = message;
       else listeners.push(handle as Server);
       if (start === undefined || listeners.length < start.listeners.length) return;
-      process.send?.({ type: "received" }, () => {
-        process.disconnect();
-        resolve([start as SupervisorStart, listeners]);
-      });
+      resolve([start, listeners]);
     });
   });
 }
