@@ -1,0 +1,83 @@
+// The store's configuration, decided from its flags.
+import { memberIDOf } from "./drivers/grpc/cluster-service.js";
+import type { StoreOptions } from "./options.js";
+
+export interface TLSFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string;
+  readonly requireClientCert: boolean;
+}
+
+export interface InitialMember {
+  readonly id: bigint;
+  readonly name: string;
+  readonly peerURLs: readonly string[];
+}
+
+export interface StoreConfig {
+  readonly name: string;
+  readonly dataDir: string;
+  readonly listenClientURLs: readonly string[];
+  readonly advertiseClientURLs: readonly string[];
+  readonly listenPeerURLs: readonly string[];
+  readonly metricsURLs: readonly string[];
+  readonly clientTLS: TLSFiles;
+  readonly peerTLS: TLSFiles;
+  readonly initialMembers: readonly InitialMember[];
+  readonly isNewCluster: boolean;
+  readonly clusterToken: string;
+  readonly heartbeatMs: number;
+  readonly electionTicks: number;
+  readonly snapshotCount: number;
+  readonly maxRequestBytes: number;
+  readonly txnOpsMax: number;
+  readonly quotaBytes: number;
+  readonly autoCompaction: { readonly mode: "periodic" | "revision"; readonly retention: number };
+}
+
+const defaultQuotaBytes = 2 * 1024 * 1024 * 1024;
+
+export function createConfig(options: StoreOptions): StoreConfig {
+  return {
+    name: options.name,
+    dataDir: options.dataDir === "" ? `${options.name}.etcd` : options.dataDir,
+    listenClientURLs: options.listenClientUrls,
+    advertiseClientURLs: options.advertiseClientUrls,
+    listenPeerURLs: options.listenPeerUrls,
+    metricsURLs: options.listenMetricsUrls,
+    clientTLS: { certFile: options.certFile, keyFile: options.keyFile, caFile: options.trustedCaFile, requireClientCert: options.clientCertAuth },
+    peerTLS: { certFile: options.peerCertFile, keyFile: options.peerKeyFile, caFile: options.peerTrustedCaFile, requireClientCert: options.peerClientCertAuth },
+    initialMembers: initialMembers(options),
+    isNewCluster: options.initialClusterState === "new",
+    clusterToken: options.initialClusterToken,
+    heartbeatMs: options.heartbeatInterval,
+    electionTicks: Math.max(2, Math.round(options.electionTimeout / options.heartbeatInterval)),
+    snapshotCount: options.snapshotCount,
+    maxRequestBytes: options.maxRequestBytes,
+    txnOpsMax: options.maxTxnOps,
+    quotaBytes: options.quotaBackendBytes > 0 ? options.quotaBackendBytes : defaultQuotaBytes,
+    autoCompaction: { mode: options.autoCompactionMode as "periodic" | "revision", retention: parseRetention(options.autoCompactionMode, options.autoCompactionRetention) },
+  };
+}
+
+function initialMembers(options: StoreOptions): InitialMember[] {
+  const urlsByName = new Map<string, string[]>();
+  const pairs = options.initialCluster.length > 0 ? options.initialCluster : options.initialAdvertisePeerUrls.map((url) => `${options.name}=${url}`);
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    const name = pair.slice(0, at);
+    urlsByName.set(name, [...(urlsByName.get(name) ?? []), pair.slice(at + 1)]);
+  }
+  return [...urlsByName].map(([name, peerURLs]) => ({ id: memberIDOf(peerURLs, options.initialClusterToken), name, peerURLs })).sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Periodic: hours as a bare number, or a duration, in milliseconds. By revision: a count. 0: off. */
+export function parseRetention(mode: string, text: string): number {
+  if (text === "" || text === "0") return 0;
+  const match = /^(\d+)(ms|s|m|h)?$/.exec(text);
+  if (match === null) return Number.NaN;
+  const value = Number(match[1]);
+  if (mode === "revision") return match[2] === undefined ? value : Number.NaN;
+  return value * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[(match[2] ?? "h") as "h"];
+}

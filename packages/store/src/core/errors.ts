@@ -1,0 +1,112 @@
+// Everything that can go wrong for a client, with etcd's own words: clients match on them.
+// Source: etcd api/v3rpc/rpctypes/error.go and server/etcdserver/api/v3rpc/util.go.
+import { isMvccError, type MvccErrorCode } from "@lenj/mvcc";
+
+/** gRPC codes by name; numbers are the wire's. */
+export const grpcStatus = {
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+const wire = {
+  EMPTY_KEY: [3, "key is not provided"],
+  KEY_NOT_FOUND: [3, "key not found"],
+  VALUE_PROVIDED: [3, "value is provided"],
+  LEASE_PROVIDED: [3, "lease is provided"],
+  TOO_MANY_OPS: [3, "too many operations in txn request"],
+  DUPLICATE_KEY: [3, "duplicate key given in txn request"],
+  INVALID_CLIENT_API_VERSION: [3, "invalid client api version"],
+  INVALID_SORT_OPTION: [3, "invalid sort option"],
+  MEMBER_BAD_URLS: [3, "given member URLs are invalid"],
+  REQUEST_TOO_LARGE: [3, "request is too large"],
+  INVALID_AUTH_MGMT: [3, "invalid auth management"],
+  AUTH_FAILED: [3, "authentication failed, invalid user ID or password"],
+  COMPACTED: [11, "mvcc: required revision has been compacted"],
+  FUTURE_REVISION: [11, "mvcc: required revision is a future revision"],
+  LEASE_TTL_TOO_LARGE: [11, "too large lease TTL"],
+  NO_SPACE: [8, "mvcc: database space exceeded"],
+  TOO_MANY_REQUESTS: [8, "too many requests"],
+  LEASE_NOT_FOUND: [5, "requested lease not found"],
+  MEMBER_NOT_FOUND: [5, "member not found"],
+  LEASE_EXISTS: [9, "lease already exists"],
+  MEMBER_EXISTS: [9, "member ID already exist"],
+  PEER_URL_EXISTS: [9, "Peer URLs already exists"],
+  NOT_ENOUGH_STARTED_MEMBERS: [9, "re-configuration failed due to not enough started members"],
+  MEMBER_NOT_LEARNER: [9, "can only promote a learner member"],
+  LEARNER_NOT_READY: [9, "can only promote a learner member which is in sync with leader"],
+  TOO_MANY_LEARNERS: [9, "too many learner members in cluster"],
+  CLUSTER_ID_MISMATCH: [9, "cluster ID mismatch"],
+  ROOT_USER_NOT_EXIST: [9, "root user does not exist"],
+  USER_NOT_FOUND: [9, "user name not found"],
+  ROLE_NOT_FOUND: [9, "role name not found"],
+  AUTH_NOT_ENABLED: [9, "authentication is not enabled"],
+  NOT_LEADER: [9, "not leader"],
+  BAD_LEADER_TRANSFEREE: [9, "bad leader transferee"],
+  NOT_SUPPORTED_FOR_LEARNER: [9, "rpc not supported for learner"],
+  INVALID_DOWNGRADE_TARGET: [3, "invalid downgrade target version"],
+  NO_INFLIGHT_DOWNGRADE: [9, "no inflight downgrade job"],
+  NO_LEADER: [14, "no leader"],
+  LEADER_CHANGED: [14, "leader changed"],
+  STOPPED: [14, "server stopped"],
+  TIMEOUT: [14, "request timed out"],
+  TIMEOUT_LEADER_FAILURE: [14, "request timed out, possibly due to previous leader failure"],
+  UNHEALTHY_CLUSTER: [14, "unhealthy cluster"],
+  CORRUPT_CLUSTER: [15, "corrupt cluster"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type StoreErrorCode = keyof typeof wire | "UNIMPLEMENTED" | "DATA_DAMAGED" | "CONFIG_INVALID";
+
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+
+  constructor(
+    readonly code: StoreErrorCode,
+    message: string = defaultMessage(code),
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export const isStoreError = (error: unknown, code?: StoreErrorCode): error is StoreError =>
+  error instanceof StoreError && (code === undefined || error.code === code);
+
+const fromMvcc: Readonly<Record<MvccErrorCode, StoreErrorCode>> = {
+  COMPACTED: "COMPACTED",
+  FUTURE_REVISION: "FUTURE_REVISION",
+  LEASE_NOT_FOUND: "LEASE_NOT_FOUND",
+  LEASE_EXISTS: "LEASE_EXISTS",
+  LEASE_TTL_TOO_LARGE: "LEASE_TTL_TOO_LARGE",
+  KEY_NOT_FOUND: "KEY_NOT_FOUND",
+};
+
+/** Expected failures of the key space in the store's terms; anything else (a bug) unchanged. */
+export function storeErrorFrom(error: unknown): unknown {
+  return isMvccError(error) ? new StoreError(fromMvcc[error.code]) : error;
+}
+
+/** What a client is told: code and exact text. The cause of an unexpected failure stays inside. */
+export function toGrpcStatus(error: unknown): { readonly code: number; readonly details: string } {
+  const translated = storeErrorFrom(error);
+  if (!isStoreError(translated)) return { code: grpcStatus.UNKNOWN, details: "etcdserver: internal error" };
+  if (translated.code === "UNIMPLEMENTED") return { code: grpcStatus.UNIMPLEMENTED, details: translated.message };
+  if (translated.code === "DATA_DAMAGED") return { code: grpcStatus.DATA_LOSS, details: "etcdserver: corrupt cluster" };
+  if (translated.code === "CONFIG_INVALID") return { code: grpcStatus.INTERNAL, details: "etcdserver: internal error" };
+  return { code: wire[translated.code][0], details: `etcdserver: ${wire[translated.code][1]}` };
+}
+
+function defaultMessage(code: StoreErrorCode): string {
+  return code in wire ? `etcdserver: ${wire[code as keyof typeof wire][1]}` : code;
+}

@@ -1,0 +1,159 @@
+// The replicated state: what each committed command does to it.
+//
+// Owns:  key space, leases, members, alarms.
+// Not:   the order of commands (raft), telling clients and watchers (replica), durability (backend).
+// A1. Nothing here looks at a clock, randomness, local limits or this member's identity to decide what becomes of a command: equal
+//     logs make equal states. (`nowMs` only places lease expiries on the local clock.)
+// A2. A command that fails changed nothing.
+// Source: etcd server/etcdserver/apply.
+import { type Backend, type KeyEvent, KeySpace, LeaseTable, type Table, WriteTransaction } from "@lenj/mvcc";
+import { etcdserverpb } from "@lenj/proto/etcd";
+import { Alarms } from "./alarms.js";
+import type { AlarmAnswer, Answer, DoneAnswer } from "./answers.js";
+import type { Command } from "./command.js";
+import { StoreError } from "./errors.js";
+import { Membership } from "./membership.js";
+import { checkPutApplies, checkTxnPlan, executeDeleteRange, executePut, executeTxn, planTxn } from "./txn-execute.js";
+import { isReadOnlyTxn } from "./request-checks.js";
+
+const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
+
+export interface StateMachineOptions {
+  readonly backend: Backend;
+  readonly cacheBytesMax?: number;
+}
+
+export interface ApplyContext {
+  /** Local monotonic time, for lease expiries. */
+  readonly nowMs: number;
+  /** Collects the changes, in order, for watchers. */
+  readonly events: KeyEvent[];
+}
+
+export class StateMachine {
+  readonly space: KeySpace;
+  readonly leases: LeaseTable;
+  readonly members: Membership;
+  readonly alarms: Alarms;
+
+  constructor(options: StateMachineOptions) {
+    const { backend } = options;
+    this.leases = new LeaseTable(backend);
+    this.space = new KeySpace({ backend, leases: this.leases, ...(options.cacheBytesMax === undefined ? {} : { cacheBytesMax: options.cacheBytesMax }) });
+    this.members = new Membership(backend);
+    this.alarms = new Alarms(backend);
+  }
+
+  /** Tables in the order in which their rows must be loaded: keys attach themselves to leases. */
+  static readonly loadOrder: readonly Table[] = ["lease", "members", "alarm", "key"];
+
+  /** Takes one stored row back after a restart. */
+  load(table: Table, key: Uint8Array, value: Uint8Array): void {
+    if (table === "key") this.space.load(key, value);
+    else if (table === "lease") this.leases.load(key, value);
+    else if (table === "members") this.members.load(key, value);
+    else if (table === "alarm") this.alarms.load(key);
+  }
+
+  finishLoading(): void {
+    this.space.finishLoading();
+  }
+
+  /** Applies one command. Throws what the requester is to be told; the state is then unchanged. */
+  apply(command: Command, context: ApplyContext): Answer {
+    if (this.alarms.has(AlarmType.CORRUPT) && command.alarm === undefined) throw new StoreError("CORRUPT_CLUSTER");
+    if (command.put !== undefined) return this.#put(command.put, context);
+    if (command.txn !== undefined) return this.#txn(command.txn, context);
+    if (command.deleteRange !== undefined) return this.#deleteRange(command.deleteRange, context);
+    if (command.compaction !== undefined) return this.#compact(command.compaction);
+    if (command.leaseGrant !== undefined) return this.#grant(command.leaseGrant, context);
+    if (command.leaseRevoke !== undefined) return this.#revoke(command.leaseRevoke, context);
+    if (command.leaseCheckpoint !== undefined) return this.#checkpoint(command.leaseCheckpoint, context);
+    if (command.alarm !== undefined) return this.#alarm(command.alarm);
+    if (command.clusterMemberAttrSet !== undefined) return this.#setAttributes(command.clusterMemberAttrSet);
+    if (command.clusterVersionSet !== undefined) return this.#done();
+    throw new StoreError("DATA_DAMAGED", "Cannot apply log entry: it holds no command that this version knows");
+  }
+
+  #put(request: etcdserverpb.PutRequest, context: ApplyContext): Answer {
+    this.#refuseWhenFull();
+    checkPutApplies(this.space, request);
+    const writer = new WriteTransaction(this.space);
+    const answer = executePut(writer, request);
+    this.#commit(writer, context);
+    return answer;
+  }
+
+  #deleteRange(request: etcdserverpb.DeleteRangeRequest, context: ApplyContext): Answer {
+    const writer = new WriteTransaction(this.space);
+    const answer = executeDeleteRange(writer, request);
+    this.#commit(writer, context);
+    return answer;
+  }
+
+  #txn(request: etcdserverpb.TxnRequest, context: ApplyContext): Answer {
+    if (hasPut(request)) this.#refuseWhenFull();
+    const plan = planTxn(this.space, request);
+    checkTxnPlan(this.space, plan);
+    const writer = isReadOnlyTxn(request) ? undefined : new WriteTransaction(this.space);
+    const answer = executeTxn(this.space, writer, plan);
+    if (writer !== undefined) this.#commit(writer, context);
+    return { ...answer, revision: this.space.currentRevision };
+  }
+
+  #compact(request: etcdserverpb.CompactionRequest): Answer {
+    this.space.compact(request.revision);
+    return this.#done();
+  }
+
+  #grant(request: etcdserverpb.LeaseGrantRequest, context: ApplyContext): Answer {
+    this.#refuseWhenFull();
+    const lease = this.leases.grant(request.ID, request.TTL, context.nowMs);
+    return { kind: "leaseGrant", revision: this.space.currentRevision, id: lease.id, ttlSeconds: lease.ttlSeconds };
+  }
+
+  #revoke(request: etcdserverpb.LeaseRevokeRequest, context: ApplyContext): Answer {
+    const keys = this.leases.revoke(request.ID);
+    const writer = new WriteTransaction(this.space);
+    writer.deleteKeys(keys);
+    this.#commit(writer, context);
+    return this.#done();
+  }
+
+  #checkpoint(request: etcdserverpb.LeaseCheckpointRequest, context: ApplyContext): Answer {
+    for (const { ID, remainingTTL } of request.checkpoints) this.leases.checkpoint(ID, remainingTTL, context.nowMs);
+    return this.#done();
+  }
+
+  #alarm(request: etcdserverpb.AlarmRequest): AlarmAnswer {
+    const alarm = { memberID: request.memberID, alarm: request.alarm };
+    const answer = (alarms: AlarmAnswer["alarms"]): AlarmAnswer => ({ kind: "alarm", revision: this.space.currentRevision, alarms });
+    if (request.action === AlarmAction.GET) return answer(this.alarms.list(request.alarm));
+    if (request.alarm === AlarmType.NONE) return answer([]);
+    const changed = request.action === AlarmAction.ACTIVATE ? this.alarms.raise(alarm) : this.alarms.clear(alarm);
+    return answer(changed === undefined ? [] : [changed]);
+  }
+
+  #setAttributes(request: { readonly memberID: bigint; readonly memberAttributes?: { readonly name: string; readonly clientUrls: readonly string[] } | undefined }): Answer {
+    this.members.setAttributes(request.memberID, request.memberAttributes ?? { name: "", clientUrls: [] });
+    return this.#done();
+  }
+
+  #refuseWhenFull(): void {
+    if (this.alarms.has(AlarmType.NOSPACE)) throw new StoreError("NO_SPACE");
+  }
+
+  #commit(writer: WriteTransaction, context: ApplyContext): void {
+    for (const event of writer.commit().events) context.events.push(event);
+  }
+
+  #done(): DoneAnswer {
+    return { kind: "done", revision: this.space.currentRevision };
+  }
+}
+
+function hasPut(request: etcdserverpb.TxnRequest): boolean {
+  return [...request.success, ...request.failure].some(
+    ({ request: op }) => op?.$case === "requestPut" || (op?.$case === "requestTxn" && hasPut(op.value)),
+  );
+}

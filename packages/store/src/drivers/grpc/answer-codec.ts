@@ -1,0 +1,93 @@
+// Answers as etcd's response messages, key-value pairs copied in the encoding that they already have.
+// Field numbers are those of proto/etcd/rpc.proto and kv.proto.
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { EncodedKeyValue, KeyEvent } from "@lenj/mvcc";
+import { etcdserverpb } from "@lenj/proto/etcd";
+import type { DeleteRangeAnswer, OpAnswer, PutAnswer, RangeAnswer, TxnAnswer } from "../../core/answers.js";
+
+export type Header = etcdserverpb.ResponseHeader;
+
+const lengthDelimited = (field: number): number => field * 8 + 2;
+const varint = (field: number): number => field * 8;
+
+export function encodeRange(answer: RangeAnswer, header: Header): Buffer {
+  const writer = start(header);
+  for (const value of answer.values) writer.uint32(lengthDelimited(2)).bytes(value);
+  if (answer.more) writer.uint32(varint(3)).bool(true);
+  if (answer.count !== 0) writer.uint32(varint(4)).int64(answer.count);
+  return finish(writer);
+}
+
+export function encodePut(answer: PutAnswer, header: Header): Buffer {
+  const writer = start(header);
+  if (answer.previous !== undefined) writer.uint32(lengthDelimited(2)).bytes(answer.previous);
+  return finish(writer);
+}
+
+export function encodeDeleteRange(answer: DeleteRangeAnswer, header: Header): Buffer {
+  const writer = start(header);
+  if (answer.deleted !== 0) writer.uint32(varint(2)).int64(answer.deleted);
+  for (const value of answer.previous) writer.uint32(lengthDelimited(3)).bytes(value);
+  return finish(writer);
+}
+
+export function encodeTxn(answer: TxnAnswer, header: Header): Buffer {
+  const writer = start(header);
+  if (answer.succeeded) writer.uint32(varint(2)).bool(true);
+  for (const response of answer.responses) writer.uint32(lengthDelimited(3)).bytes(encodeOp(response));
+  return finish(writer);
+}
+
+/** ResponseOp: its header says the revision and nothing else. */
+function encodeOp(answer: OpAnswer): Uint8Array {
+  const header: Header = { clusterId: 0n, memberId: 0n, revision: answer.revision, raftTerm: 0 };
+  const fields = { range: 1, put: 2, deleteRange: 3, txn: 4 } as const;
+  const bodies = {
+    range: () => encodeRange(answer as RangeAnswer, header),
+    put: () => encodePut(answer as PutAnswer, header),
+    deleteRange: () => encodeDeleteRange(answer as DeleteRangeAnswer, header),
+    txn: () => encodeTxn(answer as TxnAnswer, header),
+  };
+  return new BinaryWriter().uint32(lengthDelimited(fields[answer.kind])).bytes(bodies[answer.kind]()).finish();
+}
+
+/** mvccpb.Event. `previous` as far as it is wanted and still there. */
+export function encodeEvent(event: KeyEvent, previous: EncodedKeyValue | undefined): Uint8Array {
+  const writer = new BinaryWriter();
+  if (event.type === "delete") writer.uint32(varint(1)).int32(1);
+  writer.uint32(lengthDelimited(2)).bytes(event.value);
+  if (previous !== undefined) writer.uint32(lengthDelimited(3)).bytes(previous);
+  return writer.finish();
+}
+
+export interface WatchMessage {
+  readonly watchID: number;
+  readonly created?: boolean;
+  readonly canceled?: boolean;
+  readonly compactRevision?: number;
+  readonly cancelReason?: string;
+  readonly fragment?: boolean;
+  /** Encoded events. */
+  readonly events?: readonly Uint8Array[];
+}
+
+export function encodeWatch(message: WatchMessage, header: Header): Buffer {
+  const writer = start(header);
+  if (message.watchID !== 0) writer.uint32(varint(2)).int64(message.watchID);
+  if (message.created === true) writer.uint32(varint(3)).bool(true);
+  if (message.canceled === true) writer.uint32(varint(4)).bool(true);
+  if ((message.compactRevision ?? 0) !== 0) writer.uint32(varint(5)).int64(message.compactRevision ?? 0);
+  if ((message.cancelReason ?? "") !== "") writer.uint32(lengthDelimited(6)).string(message.cancelReason ?? "");
+  if (message.fragment === true) writer.uint32(varint(7)).bool(true);
+  for (const event of message.events ?? []) writer.uint32(lengthDelimited(11)).bytes(event);
+  return finish(writer);
+}
+
+function start(header: Header): BinaryWriter {
+  return new BinaryWriter().uint32(lengthDelimited(1)).bytes(etcdserverpb.ResponseHeader.encode(header).finish());
+}
+
+function finish(writer: BinaryWriter): Buffer {
+  const bytes = writer.finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,51 @@
+// etcdserverpb.Lease: grants and revocations through the log; how long a lease has left only the leader knows.
+import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { leaseTTLSecondsMax, keyToBytes } from "@lenj/mvcc";
+import type { etcdserverpb } from "@lenj/proto/etcd";
+import type { LeaseGrantAnswer } from "../../core/answers.js";
+import { StoreError } from "../../core/errors.js";
+import { serviceError, unary } from "./call.js";
+import type { FrontContext } from "./front.js";
+
+export function leaseService(context: FrontContext): UntypedServiceImplementation {
+  const { logger, replica, header, random, leases } = context;
+  const { state } = replica;
+  return {
+    leaseGrant: unary(logger, async (request: etcdserverpb.LeaseGrantRequest): Promise<etcdserverpb.LeaseGrantResponse> => {
+      if (request.TTL > leaseTTLSecondsMax) throw new StoreError("LEASE_TTL_TOO_LARGE");
+      // 63 bits, so that the number is positive in every language.
+      const id = request.ID === 0n ? (Buffer.from(random.bytes(8)).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn) || 1n : request.ID;
+      const answer = (await replica.propose({ leaseGrant: { ID: id, TTL: request.TTL } })) as LeaseGrantAnswer;
+      return { header: header(answer.revision), ID: answer.id, TTL: answer.ttlSeconds, error: "" };
+    }),
+    leaseRevoke: unary(logger, async (request: etcdserverpb.LeaseRevokeRequest): Promise<etcdserverpb.LeaseRevokeResponse> => {
+      const answer = await replica.propose({ leaseRevoke: request });
+      return { header: header(answer.revision) };
+    }),
+    leaseKeepAlive: (call: ServerDuplexStream<etcdserverpb.LeaseKeepAliveRequest, etcdserverpb.LeaseKeepAliveResponse>) => {
+      // Renewals of one stream are answered in their order.
+      let last: Promise<void> = Promise.resolve();
+      call.on("data", ({ ID }: etcdserverpb.LeaseKeepAliveRequest) => {
+        last = last.then(async () => {
+          const ttlSeconds = await leases.renew(ID);
+          // An unknown lease is no error here: it has no time left.
+          call.write({ header: header(state.space.currentRevision), ID, TTL: ttlSeconds ?? 0 });
+        });
+        last.catch((error: unknown) => call.destroy(serviceError(error)));
+      });
+      call.on("end", () => last.finally(() => call.end()));
+      call.on("error", () => {});
+    },
+    leaseTimeToLive: unary(logger, async (request: etcdserverpb.LeaseTimeToLiveRequest): Promise<etcdserverpb.LeaseTimeToLiveResponse> => {
+      await replica.linearizable();
+      const times = await leases.times(request.ID);
+      const lease = state.leases.get(request.ID);
+      const keys = request.keys && lease !== undefined ? [...lease.keys].map((key) => Buffer.from(keyToBytes(key))) : [];
+      return { header: header(state.space.currentRevision), ID: request.ID, TTL: times?.remainingSeconds ?? -1, grantedTTL: times?.grantedSeconds ?? 0, keys };
+    }),
+    leaseLeases: unary(logger, async (): Promise<etcdserverpb.LeaseLeasesResponse> => {
+      await replica.linearizable();
+      return { header: header(state.space.currentRevision), leases: state.leases.ids().map((ID) => ({ ID })) };
+    }),
+  };
+}

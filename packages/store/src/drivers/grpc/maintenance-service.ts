@@ -1,0 +1,68 @@
+// etcdserverpb.Maintenance: how this member is, alarms, hashes, handing over leadership, a copy of its data.
+import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+import { DataHash, decodeMain } from "@lenj/mvcc";
+import type { etcdserverpb } from "@lenj/proto/etcd";
+import type { AlarmAnswer } from "../../core/answers.js";
+import { StoreError } from "../../core/errors.js";
+import { unary } from "./call.js";
+import { type FrontContext, storeVersion } from "./front.js";
+
+export function maintenanceService(context: FrontContext): UntypedServiceImplementation {
+  const { logger, replica, header, backend } = context;
+  const { state } = replica;
+  return {
+    status: unary(logger, (): etcdserverpb.StatusResponse => {
+      const status = replica.node.status();
+      const errors = [...(replica.leaderID === 0n ? ["etcdserver: no leader"] : []), ...state.alarms.list(0).map((alarm) => `memberID:${alarm.memberID} alarm:${alarm.alarm}`)];
+      return {
+        header: header(state.space.currentRevision),
+        version: storeVersion,
+        dbSize: state.space.bytesInUse,
+        dbSizeInUse: state.space.bytesInUse,
+        leader: replica.leaderID,
+        raftIndex: status.commit,
+        raftTerm: status.term,
+        raftAppliedIndex: replica.appliedIndex,
+        errors,
+        isLearner: state.members.get(replica.config.memberID)?.isLearner ?? false,
+        storageVersion: "3.6.0",
+        dbSizeQuota: context.quotaBytes,
+        downgradeInfo: { enabled: false, targetVersion: "" },
+      };
+    }),
+    alarm: unary(logger, async (request: etcdserverpb.AlarmRequest): Promise<etcdserverpb.AlarmResponse> => {
+      const answer = (await replica.propose({ alarm: request })) as AlarmAnswer;
+      return { header: header(answer.revision), alarms: answer.alarms.map(({ memberID, alarm }) => ({ memberID, alarm })) };
+    }),
+    defragment: unary(logger, async (): Promise<etcdserverpb.DefragmentResponse> => {
+      await backend.flush();
+      await backend.database.compactRange(new Uint8Array(0), Uint8Array.of(0xff));
+      return { header: header(state.space.currentRevision) };
+    }),
+    hash: unary(logger, async (): Promise<etcdserverpb.HashResponse> => ({ header: header(state.space.currentRevision), hash: await hashRows(context, 0) })),
+    hashKV: unary(logger, async (request: etcdserverpb.HashKVRequest): Promise<etcdserverpb.HashKVResponse> => {
+      state.space.checkReadable(request.revision);
+      const hash = await hashRows(context, request.revision);
+      return { header: header(state.space.currentRevision), hash, compactRevision: state.space.compactRevision, hashRevision: request.revision === 0 ? state.space.currentRevision : request.revision };
+    }),
+    moveLeader: unary(logger, (request: etcdserverpb.MoveLeaderRequest): etcdserverpb.MoveLeaderResponse => {
+      if (!replica.isLeader) throw new StoreError("NOT_LEADER");
+      const target = state.members.get(request.targetID);
+      if (target === undefined || target.isLearner) throw new StoreError("BAD_LEADER_TRANSFEREE");
+      replica.transferLeadership(request.targetID);
+      return { header: header(state.space.currentRevision) };
+    }),
+  };
+}
+
+/** Over the rows through `revision` (0: all) that a compaction leaves. */
+async function hashRows({ backend, replica }: FrontContext, revision: number): Promise<number> {
+  await backend.flush();
+  const { space } = replica.state;
+  const hash = new DataHash();
+  const through = revision === 0 ? space.currentRevision : revision;
+  for await (const chunk of backend.rows("key")) {
+    for (const [key, row] of chunk) if (decodeMain(key) <= through && space.isHashed(decodeMain(key), row)) hash.addRow(key, row);
+  }
+  return hash.value;
+}

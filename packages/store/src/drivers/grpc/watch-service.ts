@@ -1,0 +1,173 @@
+// etcdserverpb.Watch: many watches on one stream.
+//
+// Owns:  the watches of each stream and what is on its way to the client.
+// S1. The `created` answer of a watch precedes its events; nothing follows its `canceled` answer.
+// S2. A stream whose client does not read is not written to beyond its window: its watches fall behind and catch up from storage.
+// Source: etcd server/etcdserver/api/v3rpc/watch.go.
+import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Timer } from "@lenj/base";
+import { type KeyEvent, keyRangeFromWire, type Watcher, type WatchSink } from "@lenj/mvcc";
+import { etcdserverpb } from "@lenj/proto/etcd";
+import { encodeEvent, encodeWatch, type WatchMessage } from "./answer-codec.js";
+import type { FrontContext } from "./front.js";
+
+type WatchCall = ServerDuplexStream<etcdserverpb.WatchRequest, Buffer>;
+
+const { WatchCreateRequest_FilterType: FilterType } = etcdserverpb;
+/** A watch that asks for it hears at least this often how far it has come. */
+const progressIntervalMs = 600_000;
+/** Revision of messages about the stream as a whole. */
+const streamWatchID = -1;
+const duplicateReason = "etcdserver: mvcc: duplicate watch ID provided on the WatchStream";
+const invalidRangeReason = "etcdserver: mvcc: watcher range is empty";
+
+export function watchService(context: FrontContext): UntypedServiceImplementation {
+  return { watch: (call: WatchCall) => new WatchStream(call, context) };
+}
+
+class WatchStream implements WatchSink {
+  readonly #watchers = new Map<number, Watcher>();
+  #nextID = 0;
+  #isClosed = false;
+  #progress: Timer | undefined;
+  /** When a watch last told its client a revision. */
+  readonly #heardMs = new Map<number, number>();
+
+  constructor(
+    readonly call: WatchCall,
+    readonly context: FrontContext,
+  ) {
+    context.streams.add(this);
+    call.on("data", (request: etcdserverpb.WatchRequest) => this.#onRequest(request));
+    call.on("drain", () => context.replica.watches.wake());
+    call.on("end", () => this.close());
+    call.on("cancelled", () => this.close());
+    call.on("error", () => this.close());
+    call.on("close", () => this.close());
+    this.#armProgress();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.context.streams.delete(this);
+    this.#progress?.cancel();
+    for (const watcher of this.#watchers.values()) this.context.replica.watches.remove(watcher);
+    this.#watchers.clear();
+    this.call.end();
+  }
+
+  isWritable(): boolean {
+    return !this.#isClosed && !this.call.writableNeedDrain;
+  }
+
+  sendEvents(watcher: Watcher, events: readonly KeyEvent[], revision: number): void {
+    const { space } = this.context.replica.state;
+    const encoded = events.map((event) => encodeEvent(event, watcher.wantsPrevious ? space.previousOf(event) : undefined));
+    this.#heardMs.set(watcher.id, this.context.clock.monotonicMs());
+    for (const part of watcher.wantsFragments ? fragments(encoded, this.context.maxRequestBytes) : [{ events: encoded, fragment: false }]) {
+      this.#send({ watchID: watcher.id, ...part }, revision);
+    }
+  }
+
+  sendCompacted(watcher: Watcher, compactRevision: number): void {
+    this.#watchers.delete(watcher.id);
+    this.#send({ watchID: watcher.id, canceled: true, compactRevision, cancelReason: "etcdserver: mvcc: required revision has been compacted" });
+  }
+
+  #onRequest({ requestUnion }: etcdserverpb.WatchRequest): void {
+    switch (requestUnion?.$case) {
+      case "createRequest":
+        this.#create(requestUnion.value);
+        return;
+      case "cancelRequest":
+        this.#cancel(Number(requestUnion.value.watchId));
+        return;
+      case "progressRequest":
+        this.#reportStreamProgress();
+        return;
+      case undefined:
+        return;
+    }
+  }
+
+  #create(request: etcdserverpb.WatchCreateRequest): void {
+    const { watches, state } = this.context.replica;
+    // An empty key means all keys: a single zero byte is the first possible one.
+    const key = request.key.length === 0 ? Buffer.from([0]) : request.key;
+    const isReversed = request.rangeEnd.length > 0 && !(request.rangeEnd.length === 1 && request.rangeEnd[0] === 0) && Buffer.compare(key, request.rangeEnd) >= 0;
+    const asked = Number(request.watchId);
+    if (isReversed || (asked !== 0 && this.#watchers.has(asked))) {
+      const id = isReversed ? streamWatchID : asked;
+      this.#send({ watchID: id, created: true, canceled: true, cancelReason: isReversed ? invalidRangeReason : duplicateReason });
+      return;
+    }
+    const id = asked === 0 ? this.#freeID() : asked;
+    this.#send({ watchID: id, created: true }, state.space.currentRevision);
+    const watcher = watches.add({
+      id,
+      sink: this,
+      range: keyRangeFromWire(key, request.rangeEnd),
+      startRevision: request.startRevision,
+      skipPuts: request.filters.includes(FilterType.NOPUT),
+      skipDeletes: request.filters.includes(FilterType.NODELETE),
+      wantsPrevious: request.prevKv,
+      wantsProgress: request.progressNotify,
+      wantsFragments: request.fragment,
+    });
+    this.#watchers.set(id, watcher);
+    this.#heardMs.set(id, this.context.clock.monotonicMs());
+  }
+
+  #freeID(): number {
+    while (this.#watchers.has(this.#nextID)) this.#nextID += 1;
+    return this.#nextID++;
+  }
+
+  #cancel(id: number): void {
+    const watcher = this.#watchers.get(id);
+    if (watcher === undefined) return;
+    this.#watchers.delete(id);
+    this.#heardMs.delete(id);
+    this.context.replica.watches.remove(watcher);
+    this.#send({ watchID: id, canceled: true });
+  }
+
+  /** Only when every watch of the stream is caught up does one revision hold for all of them. */
+  #reportStreamProgress(): void {
+    if ([...this.#watchers.values()].every((watcher) => watcher.isSynced)) this.#send({ watchID: streamWatchID });
+  }
+
+  #armProgress(): void {
+    const { clock } = this.context;
+    this.#progress = clock.after(progressIntervalMs / 10, () => {
+      for (const watcher of this.#watchers.values()) {
+        const isQuiet = clock.monotonicMs() - (this.#heardMs.get(watcher.id) ?? 0) >= progressIntervalMs;
+        const hasStarted = watcher.startRevision <= this.context.replica.state.space.currentRevision;
+        if (!watcher.wantsProgress || !watcher.isSynced || !isQuiet || !hasStarted || !this.isWritable()) continue;
+        this.#heardMs.set(watcher.id, clock.monotonicMs());
+        this.#send({ watchID: watcher.id });
+      }
+      if (!this.#isClosed) this.#armProgress();
+    });
+  }
+
+  #send(message: WatchMessage, revision = this.context.replica.state.space.currentRevision): void {
+    if (!this.#isClosed) this.call.write(encodeWatch(message, this.context.header(revision)));
+  }
+}
+
+/** Parts of at most `bytesMax`; all but the last say that more follows. */
+function fragments(events: readonly Uint8Array[], bytesMax: number): { events: Uint8Array[]; fragment: boolean }[] {
+  const parts: Uint8Array[][] = [[]];
+  let bytes = 0;
+  for (const event of events) {
+    if (bytes + event.length > bytesMax && bytes > 0) {
+      parts.push([]);
+      bytes = 0;
+    }
+    (parts.at(-1) as Uint8Array[]).push(event);
+    bytes += event.length;
+  }
+  return parts.map((part, position) => ({ events: part, fragment: position < parts.length - 1 }));
+}

@@ -1,0 +1,102 @@
+// The leader's duty to leases: revoking those whose time is up and writing down how much the others have left;
+// and, on any member, asking the leader for what only it knows.
+import type { Clock, Logger, Timer } from "@lenj/base";
+import type { Replica } from "../replica/replica.js";
+import { StoreError } from "../core/errors.js";
+import type { LeaseKeeperPort } from "./grpc/front.js";
+
+const scanIntervalMs = 500;
+const revokesPerScan = 1_000;
+const revokeRetryMs = 3_000;
+const checkpointEverySeconds = 300;
+const checkpointsPerScan = 1_000;
+const leaderWaitMs = 50;
+
+/** Asks another member; see proto/raft. Rejects when it does not answer. */
+export interface LeaseForwarder {
+  renewAt(leaderID: bigint, id: bigint): Promise<number | undefined>;
+  timesAt(leaderID: bigint, id: bigint): Promise<{ readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined>;
+}
+
+export class LeaseKeeper implements LeaseKeeperPort {
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(
+    readonly replica: Replica,
+    readonly forwarder: LeaseForwarder,
+    readonly clock: Clock,
+    readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.#timer = this.clock.after(scanIntervalMs, () => {
+      this.#scan();
+      if (!this.#closed) this.start();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  renew(id: bigint): Promise<number | undefined> {
+    return this.#atLeader(
+      async () => {
+        // A leader cut off from the others must not extend what they may already have revoked.
+        await this.replica.linearizable();
+        return this.localRenew(id);
+      },
+      (leaderID) => this.forwarder.renewAt(leaderID, id),
+    );
+  }
+
+  times(id: bigint): Promise<{ readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined> {
+    return this.#atLeader(
+      () => Promise.resolve(this.localTimes(id)),
+      (leaderID) => this.forwarder.timesAt(leaderID, id),
+    );
+  }
+
+  /** On the leader only. */
+  localRenew(id: bigint): number | undefined {
+    if (!this.replica.isLeader) throw new StoreError("NOT_LEADER");
+    return this.replica.state.leases.renew(id, this.clock.monotonicMs())?.ttlSeconds;
+  }
+
+  /** On the leader only. */
+  localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined {
+    if (!this.replica.isLeader) throw new StoreError("NOT_LEADER");
+    const { leases } = this.replica.state;
+    const lease = leases.get(id);
+    return lease === undefined ? undefined : { remainingSeconds: leases.remainingSeconds(lease, this.clock.monotonicMs()), grantedSeconds: lease.ttlSeconds };
+  }
+
+  /** Asks whoever leads, again after a change of leader, until the request's time is up. */
+  async #atLeader<T>(here: () => Promise<T>, there: (leaderID: bigint) => Promise<T>): Promise<T> {
+    const deadlineMs = this.clock.monotonicMs() + this.replica.requestTimeoutMs;
+    for (;;) {
+      const { leaderID } = this.replica;
+      try {
+        if (leaderID !== 0n) return await (this.replica.isLeader ? here() : there(leaderID));
+      } catch (error) {
+        if (this.clock.monotonicMs() >= deadlineMs || this.#closed) throw error;
+      }
+      if (this.clock.monotonicMs() >= deadlineMs || this.#closed) throw new StoreError("NO_LEADER");
+      await new Promise<void>((resolve) => this.clock.after(leaderWaitMs, resolve));
+    }
+  }
+
+  #scan(): void {
+    if (!this.replica.isLeader) return;
+    const { leases } = this.replica.state;
+    const nowMs = this.clock.monotonicMs();
+    const ignore = (error: unknown): void => this.logger.debug("Lease upkeep failed", { error });
+    for (const ID of leases.takeExpired(nowMs, revokesPerScan, revokeRetryMs)) this.replica.propose({ leaseRevoke: { ID } }).catch(ignore);
+    const checkpoints = leases.checkpointsDue(nowMs, checkpointEverySeconds, checkpointsPerScan);
+    if (checkpoints.length === 0) return;
+    const leaseCheckpoint = { checkpoints: checkpoints.map(({ id, remainingSeconds }) => ({ ID: id, remainingTTL: remainingSeconds })) };
+    this.replica.propose({ leaseCheckpoint }).catch(ignore);
+  }
+}

@@ -1,0 +1,242 @@
+// All peers of a member: links to them, and the service that answers theirs.
+//
+// Owns:  the links, snapshots under way to peers.
+// Not:   what messages mean (raft), when state is replaced (member).
+import { type ChannelCredentials, Metadata, type sendUnaryData, type ServerDuplexStream, type ServerReadableStream, type ServiceError, type UntypedServiceImplementation, status } from "@grpc/grpc-js";
+import type { Clock, Logger } from "@lenj/base";
+import type { LeaseRenewRequest, LeaseRenewReply, LeaseTimesReply, LeaseTimesRequest, PeerFrame, PeerReply, SnapshotChunk, SnapshotReply } from "@lenj/proto/raft";
+import type { Message, SnapMessage } from "@lenj/raft";
+import { crc32 } from "node:zlib";
+import type { PeerAddress, PeerTransport } from "../../replica/ports.js";
+import { serviceError, unary } from "../grpc/call.js";
+import type { LeaseForwarder } from "../lease-keeper.js";
+import type { LevelBackend } from "../level/level-backend.js";
+import { decodeMessage, encodeMessage } from "./message-codec.js";
+import { callTimeoutMs, PeerLink } from "./peer-link.js";
+import { encodeRows, IncomingState } from "./snapshot-files.js";
+
+export interface PeerTransportOptions {
+  readonly clusterID: bigint;
+  readonly memberID: bigint;
+  readonly credentials: (isSecure: boolean) => ChannelCredentials;
+  readonly backend: LevelBackend;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What the transport tells its member. */
+export interface PeerEvents {
+  onUnreachable(id: bigint): void;
+  onSnapshotSent(id: bigint, ok: boolean): void;
+}
+
+export class GrpcPeerTransport implements PeerTransport, LeaseForwarder {
+  readonly #links = new Map<bigint, { readonly url: string; readonly link: PeerLink }>();
+  readonly #sendingSnapshot = new Set<bigint>();
+  events: PeerEvents = { onUnreachable: () => {}, onSnapshotSent: () => {} };
+
+  constructor(readonly options: PeerTransportOptions) {}
+
+  setPeers(peers: readonly PeerAddress[]): void {
+    const wanted = new Map(peers.map((peer) => [peer.id, peer.peerURLs[0] ?? ""]));
+    for (const [id, { url, link }] of this.#links) {
+      if (wanted.get(id) === url) continue;
+      link.close();
+      this.#links.delete(id);
+    }
+    for (const [id, url] of wanted) if (url !== "" && !this.#links.has(id)) this.#links.set(id, { url, link: this.#linkTo(id, url) });
+  }
+
+  send(messages: readonly Message[]): void {
+    for (const message of messages) this.#links.get(message.to)?.link.send(message);
+  }
+
+  sendSnapshot(message: SnapMessage): void {
+    const link = this.#links.get(message.to)?.link;
+    // One at a time to each peer: the core asks again.
+    if (link === undefined || this.#sendingSnapshot.has(message.to)) {
+      if (link === undefined) this.events.onSnapshotSent(message.to, false);
+      return;
+    }
+    this.#sendingSnapshot.add(message.to);
+    const fields = { peer: message.to.toString(16), index: message.snapshot.metadata.index };
+    this.options.logger.info("Sending snapshot", fields);
+    this.#stream(link, message)
+      .then(
+        () => {
+          this.options.logger.info("Sent snapshot", fields);
+          return true;
+        },
+        (error: unknown) => {
+          this.options.logger.warn("Snapshot did not arrive", { ...fields, error });
+          return false;
+        },
+      )
+      .then((ok) => {
+        this.#sendingSnapshot.delete(message.to);
+        this.events.onSnapshotSent(message.to, ok);
+      })
+      .catch(() => {});
+  }
+
+  connectedForMs(id: bigint): number | undefined {
+    const since = this.#links.get(id)?.link.connectedMs;
+    return since === undefined ? undefined : this.options.clock.monotonicMs() - since;
+  }
+
+  renewAt(leaderID: bigint, id: bigint): Promise<number | undefined> {
+    return this.#call(leaderID, (link, done) =>
+      link.client.renewLease({ clusterId: this.options.clusterID, id }, new Metadata(), deadline(), (error: ServiceError | null, reply?: LeaseRenewReply) => done(error, reply?.notFound === true ? undefined : reply?.ttlSeconds)),
+    );
+  }
+
+  timesAt(leaderID: bigint, id: bigint): Promise<{ readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined> {
+    return this.#call(leaderID, (link, done) =>
+      link.client.leaseTimes({ clusterId: this.options.clusterID, id }, new Metadata(), deadline(), (error: ServiceError | null, reply?: LeaseTimesReply) =>
+        done(error, reply === undefined || reply.notFound ? undefined : { remainingSeconds: reply.remainingTtlSeconds, grantedSeconds: reply.grantedTtlSeconds }),
+      ),
+    );
+  }
+
+  close(): Promise<void> {
+    for (const { link } of this.#links.values()) link.close();
+    this.#links.clear();
+    return Promise.resolve();
+  }
+
+  #call<T>(peerID: bigint, ask: (link: PeerLink, done: (error: ServiceError | null, value: T) => void) => void): Promise<T> {
+    const link = this.#links.get(peerID)?.link;
+    if (link === undefined) return Promise.reject(new Error("the leader is not a known peer"));
+    return new Promise((resolve, reject) => ask(link, (error, value) => (error === null ? resolve(value) : reject(error))));
+  }
+
+  #linkTo(id: bigint, url: string): PeerLink {
+    const { host, protocol } = new URL(url);
+    const { clusterID, memberID, clock, logger } = this.options;
+    return new PeerLink({
+      peerID: id,
+      target: host,
+      credentials: this.options.credentials(protocol === "https:"),
+      hello: { clusterId: clusterID, from: memberID, to: id },
+      ...{ clock, logger },
+      onUnreachable: () => this.events.onUnreachable(id),
+    });
+  }
+
+  /** Streams every durable row; the state may be newer than the message says, which the receiver sees from the rows. */
+  async #stream(link: PeerLink, message: SnapMessage): Promise<void> {
+    await this.options.backend.flush();
+    await new Promise<void>((resolve, reject) => {
+      const stream = link.client.installSnapshot((error: ServiceError | null) => (error === null ? resolve() : reject(error)));
+      const write = (chunk: SnapshotChunk): Promise<void> => {
+        if (stream.write(chunk)) return Promise.resolve();
+        return new Promise((drained) => {
+          stream.once("drain", drained);
+          stream.once("close", drained);
+        });
+      };
+      (async () => {
+        let [sizeBytes, crc] = [0, 0];
+        await write({ chunk: { $case: "header", value: { clusterId: this.options.clusterID, message: encodeMessage(message) } } });
+        for await (const rows of this.options.backend.allRows()) {
+          if (rows.length === 0) continue;
+          const data = encodeRows(rows);
+          sizeBytes += data.length;
+          crc = crc32(data, crc);
+          await write({ chunk: { $case: "data", value: data } });
+        }
+        await write({ chunk: { $case: "trailer", value: { sizeBytes, crc32: crc } } });
+        stream.end();
+      })().catch((error: unknown) => {
+        stream.cancel();
+        reject(error as Error);
+      });
+    });
+  }
+}
+
+const deadline = (): { deadline: number } => ({ deadline: Date.now() + callTimeoutMs });
+
+/** What the member does with what peers bring. */
+export interface PeerReceiver {
+  readonly clusterID: bigint;
+  readonly memberID: bigint;
+  isRemoved(id: bigint): boolean;
+  step(messages: readonly Message[]): void;
+  localRenew(id: bigint): number | undefined;
+  localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined;
+  /** Where incoming states are gathered. */
+  readonly folder: string;
+  /** A complete state waits in `folder`; resolves once it is in use. */
+  replaceState(): Promise<void>;
+}
+
+export function peerService(receiver: PeerReceiver, logger: Logger): UntypedServiceImplementation {
+  return {
+    exchange: (call: ServerDuplexStream<PeerFrame, PeerReply>) => exchange(call, receiver, logger),
+    installSnapshot: (call: ServerReadableStream<SnapshotChunk, SnapshotReply>, callback: sendUnaryData<SnapshotReply>) => {
+      receiveSnapshot(call, receiver, logger).then(
+        () => callback(null, {}),
+        (error: unknown) => {
+          logger.warn("Snapshot refused", { error });
+          callback({ code: status.ABORTED, details: error instanceof Error ? error.message : String(error) });
+        },
+      );
+    },
+    renewLease: unary(logger, ({ id }: LeaseRenewRequest): LeaseRenewReply => {
+      const ttlSeconds = receiver.localRenew(id);
+      return { ttlSeconds: ttlSeconds ?? 0, notFound: ttlSeconds === undefined };
+    }),
+    leaseTimes: unary(logger, ({ id }: LeaseTimesRequest): LeaseTimesReply => {
+      const times = receiver.localTimes(id);
+      return { remainingTtlSeconds: times?.remainingSeconds ?? 0, grantedTtlSeconds: times?.grantedSeconds ?? 0, notFound: times === undefined };
+    }),
+  };
+}
+
+function exchange(call: ServerDuplexStream<PeerFrame, PeerReply>, receiver: PeerReceiver, logger: Logger): void {
+  let isWelcome = false;
+  const refuse = (details: string): void => {
+    logger.warn("Refused peer", { reason: details });
+    call.destroy(Object.assign(serviceError(undefined), { code: status.FAILED_PRECONDITION, details }));
+  };
+  call.on("data", ({ frame }: PeerFrame) => {
+    if (frame?.$case === "hello") {
+      const { clusterId, from, to } = frame.value;
+      if (clusterId !== receiver.clusterID) refuse(`cluster ID mismatch: ${clusterId.toString(16)} is not ${receiver.clusterID.toString(16)}`);
+      else if (to !== receiver.memberID) refuse(`member ${to.toString(16)} is not here`);
+      else if (receiver.isRemoved(from)) refuse("the member has been permanently removed from the cluster");
+      else {
+        isWelcome = true;
+        call.write({ clusterId: receiver.clusterID, memberId: receiver.memberID });
+      }
+      return;
+    }
+    if (!isWelcome || frame === undefined) return;
+    receiver.step(frame.value.messages.map(decodeMessage));
+  });
+  call.on("end", () => call.end());
+  call.on("error", () => {});
+}
+
+async function receiveSnapshot(call: ServerReadableStream<SnapshotChunk, SnapshotReply>, receiver: PeerReceiver, logger: Logger): Promise<void> {
+  const incoming = await IncomingState.start(receiver.folder);
+  let isComplete = false;
+  try {
+    for await (const { chunk } of call as AsyncIterable<SnapshotChunk>) {
+      if (chunk?.$case === "header") {
+        if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
+        logger.info("Receiving snapshot", { index: chunk.value.message?.snapshot?.index });
+      } else if (chunk?.$case === "data") await incoming.write(chunk.value);
+      else if (chunk?.$case === "trailer") {
+        await incoming.finish(chunk.value);
+        isComplete = true;
+      }
+    }
+    if (!isComplete) throw new Error("the snapshot ended early");
+  } catch (error) {
+    if (!isComplete) await incoming.abandon();
+    throw error;
+  }
+  await receiver.replaceState();
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+// The store: one member of a replicated key-value store with etcd's API.
+import { type ComponentContext, type RunningComponent, runComponent } from "@lenj/component-base";
+import { createConfig } from "./config.js";
+import { AutoCompactor } from "./drivers/auto-compactor.js";
+import { registerStoreMetrics, serveMetrics } from "./drivers/http/metrics-server.js";
+import { Member } from "./member.js";
+import { type StoreOptions, storeFlags, validateStoreOptions } from "./options.js";
+
+async function start(options: StoreOptions, context: ComponentContext): Promise<RunningComponent> {
+  const { clock, random, logger, metrics, health } = context;
+  const config = createConfig(options);
+  const member = await Member.start({ config, clock, random, logger });
+  registerStoreMetrics(metrics, member);
+  health.register("leader", () => {
+    if (member.replica.leaderID === 0n) throw new Error("There is no leader");
+  }, ["readyz", "healthz"]);
+  const closeMetrics = await Promise.all(config.metricsURLs.map((url) => serveMetrics({ url, member, health, metrics })));
+  const compactor = new AutoCompactor(member, config.autoCompaction, clock, logger);
+  compactor.start();
+  logger.info("Serving", { name: config.name, member: member.identity.memberID, cluster: member.identity.clusterID, clientURLs: config.listenClientURLs });
+  return {
+    failed: member.failed,
+    close: async () => {
+      compactor.close();
+      await member.close();
+      await Promise.all(closeMetrics.map((close) => close()));
+    },
+  };
+}
+
+await runComponent({ name: "lenj-store", description: "The Lenj store keeps a cluster's state, replicated, behind etcd's API.", flags: storeFlags, validate: validateStoreOptions, start });

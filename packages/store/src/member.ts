@@ -1,0 +1,327 @@
+// One member of a cluster: its data on disk, its replica, its faces to peers and clients.
+//
+// Owns:  everything; opens and closes it in order, and replaces the state when a whole one arrived from the leader.
+// M1. The data folder carries the identity of member and cluster; data of another member or layout is refused.
+// M2. `opened` is replaced as a whole; faces look it up at every call, so that a replaced state needs no new listeners.
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { ChannelCredentials, type Server } from "@grpc/grpc-js";
+import type { Clock, Logger, Random } from "@lenj/base";
+import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
+import { bootstrapLog, type ConfChange, type HardState, MemoryLog } from "@lenj/raft";
+import { createHash } from "node:crypto";
+import type { StoreConfig, TLSFiles } from "./config.js";
+import { decodeApplied } from "./core/command.js";
+import { StoreError } from "./core/errors.js";
+import { StateMachine } from "./core/state-machine.js";
+import { addClientServices, createServer, type FrontContext, listen, type ListenOptions } from "./drivers/grpc/front.js";
+import { LeaseKeeper } from "./drivers/lease-keeper.js";
+import { LevelBackend, readApplied } from "./drivers/level/level-backend.js";
+import { LevelLog, type StoredLog } from "./drivers/level/level-log.js";
+import { GrpcPeerTransport, peerService } from "./drivers/peer/peer-transport.js";
+import { installIncoming } from "./drivers/peer/snapshot-files.js";
+import { Replica } from "./replica/replica.js";
+
+const layoutVersion = 1;
+/** Entries kept behind a truncation. Upstream: SnapshotCatchUpEntries. */
+const catchUpEntries = 5_000;
+
+export interface MemberParts {
+  readonly config: StoreConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+interface Identity {
+  readonly memberID: bigint;
+  readonly clusterID: bigint;
+}
+
+interface Opened {
+  readonly replica: Replica;
+  readonly backend: LevelBackend;
+  readonly log: LevelLog;
+  readonly transport: GrpcPeerTransport;
+  readonly leases: LeaseKeeper;
+}
+
+export class Member {
+  #opened: Opened;
+  #peerServer: Server | undefined;
+  #clientServer: Server | undefined;
+  readonly #streams = new Set<{ close(): void }>();
+  #fail: (error: Error) => void = () => {};
+  readonly failed: Promise<Error>;
+  #published = false;
+  leaderChanges = 0;
+
+  private constructor(
+    readonly parts: MemberParts,
+    readonly identity: Identity,
+    opened: Opened,
+  ) {
+    this.#opened = opened;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+  }
+
+  get replica(): Replica {
+    return this.#opened.replica;
+  }
+
+  get backend(): LevelBackend {
+    return this.#opened.backend;
+  }
+
+  /** Opens the data and listens to peers and clients. */
+  static async start(parts: MemberParts): Promise<Member> {
+    const { config } = parts;
+    mkdirSync(`${config.dataDir}/member`, { recursive: true, mode: 0o700 });
+    const identity = readIdentity(config) ?? createIdentity(config);
+    const member = new Member(parts, identity, await open(parts, identity));
+    try {
+      member.#attach();
+      await member.#listenToPeers();
+      await member.#listenToClients();
+    } catch (error) {
+      await member.close();
+      throw error;
+    }
+    return member;
+  }
+
+  async close(): Promise<void> {
+    for (const stream of [...this.#streams]) stream.close();
+    if (this.#clientServer !== undefined) await shutDown(this.#clientServer);
+    await closeOpened(this.#opened);
+    this.#peerServer?.forceShutdown();
+  }
+
+  #attach(): void {
+    const { replica, transport, leases } = this.#opened;
+    transport.events = { onUnreachable: (id) => replica.reportUnreachable(id), onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok) };
+    replica.onLeadership = () => {
+      this.leaderChanges += 1;
+    };
+    replica.onApplied = () => this.#publish();
+    replica.failed.then((error) => this.#fail(error)).catch(() => {});
+    replica.start();
+    leases.start();
+  }
+
+  /** Tells the cluster this member's name and client addresses, once it is a member of it. */
+  #publish(): void {
+    const { replica } = this.#opened;
+    const { config, logger, clock } = this.parts;
+    const own = replica.state.members.get(this.identity.memberID);
+    if (this.#published || own === undefined || replica.leaderID === 0n) return;
+    if (own.name === config.name && own.clientUrls.join() === config.advertiseClientURLs.join()) {
+      this.#published = true;
+      return;
+    }
+    this.#published = true;
+    const memberAttributes = { name: config.name, clientUrls: [...config.advertiseClientURLs] };
+    replica.propose({ clusterMemberAttrSet: { memberID: this.identity.memberID, memberAttributes } }).then(
+      () => logger.info("Published name and client URLs", { name: config.name }),
+      () => {
+        clock.after(1_000, () => {
+          this.#published = false;
+          this.#publish();
+        });
+      },
+    );
+  }
+
+  async #listenToPeers(): Promise<void> {
+    const { config, logger } = this.parts;
+    const options = listenOptions(config.listenPeerURLs, config.peerTLS, 64 * 1024 * 1024);
+    const server = createServer(options);
+    this.#peerServer = server;
+    server.addService(
+      PeerService,
+      peerService(
+        {
+          ...this.identity,
+          folder: `${config.dataDir}/member`,
+          isRemoved: (id) => this.replica.state.members.isRemoved(id),
+          step: (messages) => this.replica.step(messages),
+          localRenew: (id) => this.#opened.leases.localRenew(id),
+          localTimes: (id) => this.#opened.leases.localTimes(id),
+          replaceState: () => this.#replaceState(),
+        },
+        logger,
+      ) as never,
+    );
+    await listen(server, options);
+  }
+
+  async #listenToClients(): Promise<void> {
+    const { config } = this.parts;
+    const options = listenOptions(config.listenClientURLs, config.clientTLS, config.maxRequestBytes);
+    const server = createServer(options);
+    addClientServices(server, this.#frontContext());
+    await listen(server, options);
+    this.#clientServer = server;
+  }
+
+  #frontContext(): FrontContext {
+    const { config, clock, random, logger } = this.parts;
+    const header = (revision: number): ReturnType<FrontContext["header"]> => ({
+      clusterId: this.identity.clusterID,
+      memberId: this.identity.memberID,
+      revision,
+      raftTerm: this.replica.term,
+    });
+    return {
+      replica: forwardTo(() => this.#opened.replica),
+      backend: forwardTo(() => this.#opened.backend),
+      leases: forwardTo(() => this.#opened.leases),
+      ...{ clock, random, logger, header },
+      txnOpsMax: config.txnOpsMax,
+      maxRequestBytes: config.maxRequestBytes,
+      quotaBytes: config.quotaBytes,
+      streams: this.#streams,
+    };
+  }
+
+  /** A whole state arrived: everything is opened anew on it. Watches end; clients resume them from where they were. */
+  async #replaceState(): Promise<void> {
+    this.parts.logger.info("Replacing state by a snapshot of the leader");
+    for (const stream of [...this.#streams]) stream.close();
+    await closeOpened(this.#opened);
+    this.#opened = await open(this.parts, this.identity);
+    this.#attach();
+    this.parts.logger.info("Replaced state", { appliedIndex: this.replica.appliedIndex });
+  }
+}
+
+async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
+  const { config, clock, random, logger } = parts;
+  const folder = `${config.dataDir}/member`;
+  installIncoming(folder, `${folder}/state`);
+  const backend = await LevelBackend.open(`${folder}/state`, clock);
+  try {
+    const state = new StateMachine({ backend });
+    for (const table of StateMachine.loadOrder) {
+      for await (const chunk of backend.rows(table)) for (const [key, value] of chunk) state.load(table, key, value);
+    }
+    state.finishLoading();
+    const stored = readApplied(backend);
+    const applied = stored === undefined ? { index: 0, term: 0 } : decodeApplied(stored);
+    const { log, memoryLog } = await openLog(parts, state, applied);
+    const transport = new GrpcPeerTransport({
+      clusterID: identity.clusterID,
+      memberID: identity.memberID,
+      credentials: (isSecure) => peerCredentials(config.peerTLS, isSecure),
+      ...{ backend, clock, logger },
+    });
+    const replica = new Replica(
+      { ...identity, heartbeatMs: config.heartbeatMs, electionTicks: config.electionTicks, snapshotCount: config.snapshotCount, catchUpEntries, maxRequestBytes: config.maxRequestBytes },
+      { clock, random, logger, state, backend, log, memoryLog, transport, applied },
+    );
+    return { replica, backend, log, transport, leases: new LeaseKeeper(replica, transport, clock, logger) };
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
+}
+
+/** The log on disk and its copy in memory, brought into agreement with the state. */
+async function openLog(parts: MemberParts, state: StateMachine, applied: { index: number; term: number }): Promise<{ log: LevelLog; memoryLog: MemoryLog }> {
+  const { log, stored } = await LevelLog.open(`${parts.config.dataDir}/member/log`);
+  try {
+    const usable = stored ?? (await firstLog(parts.config, log));
+    const { hardState, previous, entries } = usable;
+    const lastIndex = previous.index + entries.length;
+    const termAtApplied = applied.index === previous.index ? previous.term : entries[applied.index - previous.index - 1]?.term;
+    if (applied.index >= previous.index && applied.index <= lastIndex && (applied.index === 0 || termAtApplied === applied.term)) {
+      const confState = state.members.confState();
+      const snapshot = applied.index === 0 ? {} : { snapshot: { metadata: { index: applied.index, term: applied.term, confState }, data: new Uint8Array(0) } };
+      return { log, memoryLog: new MemoryLog({ hardState, confState, entries, previous, ...snapshot }) };
+    }
+    if (applied.index < previous.index) throw new StoreError("DATA_DAMAGED", `Cannot use the data: the state ends at entry ${applied.index}, the log begins after ${previous.index}`);
+    // The state is a snapshot that the log has not followed yet.
+    const followed: HardState = { term: Math.max(hardState.term, applied.term), vote: hardState.term >= applied.term ? hardState.vote : 0n, commit: applied.index };
+    await log.reset(applied, followed);
+    const confState = state.members.confState();
+    return { log, memoryLog: new MemoryLog({ hardState: followed, confState, entries: [], previous: applied, snapshot: { metadata: { ...applied, confState }, data: new Uint8Array(0) } }) };
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+/** A new cluster's members all begin with the same entries: each other's names. One that joins begins with nothing. */
+async function firstLog(config: StoreConfig, log: LevelLog): Promise<StoredLog> {
+  const previous = { index: 0, term: 0 };
+  if (!config.isNewCluster) return { hardState: { term: 0, vote: 0n, commit: 0 }, previous, entries: [] };
+  const changes = config.initialMembers.map(({ id, name, peerURLs }): ConfChange => {
+    const member = { id, peerUrls: [...peerURLs], name, clientUrls: [], isLearner: false };
+    return { transition: "auto", changes: [{ type: "addVoter", memberID: id }], context: ConfChangeContext.encode({ requestId: 0n, member, promote: false }).finish() };
+  });
+  const { hardState, entries } = bootstrapLog(changes);
+  await log.append([{ hardState, entries }]);
+  return { hardState, previous, entries };
+}
+
+async function closeOpened({ replica, backend, log, transport, leases }: Opened): Promise<void> {
+  leases.close();
+  await replica.close();
+  await transport.close();
+  await log.close();
+  await backend.close();
+}
+
+function readIdentity(config: StoreConfig): Identity | undefined {
+  const file = `${config.dataDir}/member/identity.json`;
+  if (!existsSync(file)) return undefined;
+  const found = JSON.parse(readFileSync(file, "utf8")) as { layoutVersion: number; memberID: string; clusterID: string };
+  if (found.layoutVersion !== layoutVersion) throw new StoreError("CONFIG_INVALID", `Cannot use ${config.dataDir}: its layout is version ${found.layoutVersion}, this program reads ${layoutVersion}`);
+  return { memberID: BigInt(`0x${found.memberID}`), clusterID: BigInt(`0x${found.clusterID}`) };
+}
+
+function createIdentity(config: StoreConfig): Identity {
+  const own = config.initialMembers.find((member) => member.name === config.name);
+  if (own === undefined) throw new StoreError("CONFIG_INVALID", `Cannot find ${config.name} in the initial cluster`);
+  const hash = createHash("sha1").update(config.clusterToken);
+  for (const { id } of config.initialMembers) hash.update(id.toString(16));
+  const identity = { memberID: own.id, clusterID: hash.digest().readBigUInt64BE() };
+  const file = `${config.dataDir}/member/identity.json`;
+  writeFileSync(`${file}.tmp`, `${JSON.stringify({ layoutVersion, memberID: identity.memberID.toString(16), clusterID: identity.clusterID.toString(16) })}\n`);
+  renameSync(`${file}.tmp`, file);
+  return identity;
+}
+
+function listenOptions(urls: readonly string[], tls: TLSFiles, maxRequestBytes: number): ListenOptions {
+  const addresses = urls.map((url) => new URL(url).host);
+  return urls.some((url) => url.startsWith("https:")) ? { addresses, tls, maxRequestBytes } : { addresses, maxRequestBytes };
+}
+
+function peerCredentials(tls: TLSFiles, isSecure: boolean): ChannelCredentials {
+  if (!isSecure) return ChannelCredentials.createInsecure();
+  return ChannelCredentials.createSsl(tls.caFile === "" ? null : readFileSync(tls.caFile), readFileSync(tls.keyFile), readFileSync(tls.certFile));
+}
+
+/** Requests under way get a moment; then the sockets go. */
+function shutDown(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.forceShutdown(), 2_000);
+    server.tryShutdown(() => {
+      clearTimeout(force);
+      resolve();
+    });
+  });
+}
+
+/** An object whose members are always those of the current target. */
+function forwardTo<T extends object>(target: () => T): T {
+  return new Proxy({} as T, {
+    get: (_proxy, name) => {
+      const owner = target();
+      const value: unknown = Reflect.get(owner, name, owner);
+      return typeof value === "function" ? (value.bind(owner) as unknown) : value;
+    },
+  });
+}
+

@@ -1,0 +1,51 @@
+import { requestNumberLimit } from "../core/command.js";
+import type { Answer } from "../core/answers.js";
+import type { Command } from "../core/command.js";
+
+interface Pending {
+  readonly command: Command;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Requests of this member that wait for their log entry to be applied.
+ *
+ * Q1. Numbers start at a random point at each start of the process, so that entries of an earlier life find nobody waiting.
+ */
+export class PendingRequests {
+  readonly #waiting = new Map<number, Pending>();
+  #next: number;
+
+  constructor(firstNumber: number) {
+    this.#next = firstNumber % requestNumberLimit;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  add(pending: Pending): number {
+    const number = this.#next;
+    this.#next = (number + 1) % requestNumberLimit;
+    this.#waiting.set(number, pending);
+    return number;
+  }
+
+  /** The command in memory, which spares decoding it again. */
+  get(number: number): Pending | undefined {
+    return this.#waiting.get(number);
+  }
+
+  take(number: number): Pending | undefined {
+    const pending = this.#waiting.get(number);
+    this.#waiting.delete(number);
+    return pending;
+  }
+
+  failAll(error: unknown): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const pending of waiting) pending.reject(error);
+  }
+}

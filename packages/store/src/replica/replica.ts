@@ -1,0 +1,494 @@
+// One member at work: feeds the raft core, makes its output durable, applies what is committed, answers who waits.
+//
+// Owns:  the raft core, the state machine, the order of persisting and applying, requests and reads that wait.
+// Not:   sockets (transport, front), files (log and backend), what commands mean (state machine).
+// The loop is `#pump`, run once per event-loop turn in which something happened; its only suspension is between turns.
+// L1. Log writes go to disk one at a time and in order; everything that arrives while one runs shares the next (group commit).
+// L2. A Ready's `messagesAfterPersist` leave, and the core hears of it, only after its write is on disk.
+// L3. Committed entries are applied in order, each exactly once; the applied index travels with the data.
+// L4. The log is cut only below what the backend has on disk.
+import { type Clock, invariant, type Logger, type Random, type Timer } from "@lenj/base";
+import { type KeyEvent, WatchHub } from "@lenj/mvcc";
+import { ConfChangeContext } from "@lenj/proto/raft";
+import { type ConfChange, decodeConfChange, type Entry, type MemoryLog, type Message, RaftNode, type Ready, type SnapMessage, type Snapshot } from "@lenj/raft";
+import type { Answer } from "../core/answers.js";
+import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } from "../core/command.js";
+import { StoreError, storeErrorFrom } from "../core/errors.js";
+import type { StateMachine } from "../core/state-machine.js";
+import { PendingRequests } from "./pending-requests.js";
+import type { DurableBackend, DurableLog, PeerTransport } from "./ports.js";
+import { ReadPoints } from "./read-points.js";
+
+/** Committed but not applied entries past which requests are refused. */
+const applyLagMax = 5_000;
+const dropRowsPerTurn = 1_000;
+const compactionPauseMs = 10;
+
+export interface ReplicaConfig {
+  readonly memberID: bigint;
+  readonly clusterID: bigint;
+  readonly heartbeatMs: number;
+  readonly electionTicks: number;
+  /** Applied entries between log truncations. */
+  readonly snapshotCount: number;
+  /** Entries kept behind a truncation for followers that lag a little. */
+  readonly catchUpEntries: number;
+  readonly maxRequestBytes: number;
+}
+
+export interface ReplicaParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly state: StateMachine;
+  readonly backend: DurableBackend;
+  readonly log: DurableLog;
+  readonly memoryLog: MemoryLog;
+  readonly transport: PeerTransport;
+  /** Applied index and term of the loaded state. */
+  readonly applied: { readonly index: number; readonly term: number };
+}
+
+export class Replica {
+  readonly node: RaftNode;
+  readonly watches: WatchHub;
+  readonly #pending: PendingRequests;
+  readonly #reads: ReadPoints;
+  readonly #requestTimeoutMs: number;
+  #persistQueue: Ready[] = [];
+  #isPersisting = false;
+  #applyQueue: Entry[] = [];
+  #applied: { index: number; term: number };
+  #lastTruncatedAt: number;
+  #pumpScheduled = false;
+  #tick: Timer | undefined;
+  #dropTimer: Timer | undefined;
+  #catchUpScheduled = false;
+  #dropWaiters: (() => void)[] = [];
+  #leaderID = 0n;
+  #leaderSeenMs: number;
+  #isLeader = false;
+  #closing: Promise<void> | undefined;
+  #stopped = false;
+  #failure: ((error: Error) => void) | undefined;
+  readonly failed: Promise<Error>;
+  /** Called when this member gains or loses leadership. */
+  onLeadership: (isLeader: boolean) => void = () => {};
+  /** Called with each applied batch. */
+  onApplied: () => void = () => {};
+
+  constructor(
+    readonly config: ReplicaConfig,
+    private readonly parts: ReplicaParts,
+  ) {
+    const { clock, random, state, memoryLog, applied } = parts;
+    this.#applied = { ...applied };
+    this.#lastTruncatedAt = memoryLog.firstIndex() - 1;
+    this.#leaderSeenMs = clock.monotonicMs();
+    // 5 s and two election timeouts, as upstream.
+    this.#requestTimeoutMs = 5_000 + 2 * config.electionTicks * config.heartbeatMs;
+    this.#pending = new PendingRequests(random.below(2 ** 47));
+    this.#reads = new ReadPoints(() => this.node, clock, random, this.#requestTimeoutMs, () => this.#schedulePump());
+    this.watches = new WatchHub(state.space, () => this.#scheduleCatchUp());
+    this.node = new RaftNode({
+      id: config.memberID,
+      storage: memoryLog,
+      random,
+      logger: parts.logger,
+      applied: applied.index,
+      electionTicks: config.electionTicks,
+      heartbeatTicks: 1,
+    });
+    this.failed = new Promise((resolve) => {
+      this.#failure = resolve;
+    });
+    parts.backend.onFailure = (error) => this.#fail(error);
+    parts.backend.onDurable = () => this.#maybeTruncate();
+  }
+
+  get state(): StateMachine {
+    return this.parts.state;
+  }
+
+  get appliedIndex(): number {
+    return this.#applied.index;
+  }
+
+  get appliedTerm(): number {
+    return this.#applied.term;
+  }
+
+  /** The core's current term. */
+  get term(): number {
+    return this.parts.memoryLog.initialState().hardState.term;
+  }
+
+  get leaderID(): bigint {
+    return this.#leaderID;
+  }
+
+  get isLeader(): boolean {
+    return this.#isLeader;
+  }
+
+  get requestTimeoutMs(): number {
+    return this.#requestTimeoutMs;
+  }
+
+  /** How long there has been no leader, in milliseconds; 0 while there is one. */
+  get leaderlessMs(): number {
+    return this.#leaderID === 0n ? this.parts.clock.monotonicMs() - this.#leaderSeenMs : 0;
+  }
+
+  start(): void {
+    const { heartbeatMs } = this.config;
+    const onTick = (): void => {
+      this.#tick = this.parts.clock.after(heartbeatMs, onTick);
+      this.node.tick();
+      if (this.node.hasReady()) this.#pump();
+    };
+    this.#tick = this.parts.clock.after(heartbeatMs, onTick);
+    this.#refreshPeers();
+    const voters = this.state.members.confState().voters;
+    if (voters.length === 1 && voters[0] === this.config.memberID) this.node.campaign();
+    if (this.state.space.hasDroppable) this.#scheduleDrop();
+    this.#schedulePump();
+  }
+
+  /** Runs a command through the log; resolves with what came of applying it here. Rejects with StoreError; after TIMEOUT the outcome is unknown. */
+  propose(command: Command): Promise<Answer> {
+    if (this.#stopped) return Promise.reject(new StoreError("STOPPED"));
+    const status = this.#applyLag();
+    if (status > applyLagMax) return Promise.reject(new StoreError("TOO_MANY_REQUESTS"));
+    return new Promise((resolve, reject) => {
+      const number = this.#pending.add({
+        command,
+        resolve: (answer) => {
+          timer.cancel();
+          resolve(answer);
+        },
+        reject: (error) => {
+          timer.cancel();
+          reject(error as Error);
+        },
+      });
+      const timer = this.parts.clock.after(this.#requestTimeoutMs, () => this.#pending.take(number)?.reject(new StoreError("TIMEOUT")));
+      const data = encodeCommand(this.config.memberID, number, command);
+      if (data.length > this.config.maxRequestBytes) {
+        this.#pending.take(number)?.reject(new StoreError("REQUEST_TOO_LARGE"));
+        return;
+      }
+      this.#proposeData(number, data);
+    });
+  }
+
+  /** Runs a membership change through the log. */
+  proposeMembership(change: ConfChange["changes"], context: Omit<ConfChangeContext, "requestId">): Promise<Answer> {
+    if (this.#stopped) return Promise.reject(new StoreError("STOPPED"));
+    return new Promise((resolve, reject) => {
+      const number = this.#pending.add({ command: {}, resolve, reject });
+      this.parts.clock.after(this.#requestTimeoutMs, () => this.#pending.take(number)?.reject(new StoreError("TIMEOUT")));
+      const encoded = ConfChangeContext.encode({ ...context, requestId: BigInt(number) ^ (this.config.memberID << 0n) }).finish();
+      const outcome = this.node.proposeConfChange({ transition: "auto", changes: change, context: encoded });
+      if (outcome === "confChangeRefused") this.#pending.take(number)?.reject(new StoreError("UNHEALTHY_CLUSTER"));
+      else if (outcome !== "appended" && outcome !== "forwarded") this.#pending.take(number)?.reject(new StoreError("NO_LEADER"));
+      this.#schedulePump();
+    });
+  }
+
+  /** Resolves when local state is as new as anything acknowledged before the call. */
+  linearizable(): Promise<void> {
+    return this.#stopped ? Promise.reject(new StoreError("STOPPED")) : this.#reads.wait();
+  }
+
+  /** Resolves once rows that a compaction freed are deleted. */
+  dropped(): Promise<void> {
+    if (!this.state.space.hasDroppable) return Promise.resolve();
+    return new Promise((resolve) => this.#dropWaiters.push(resolve));
+  }
+
+  /** Messages of peers. */
+  step(messages: readonly Message[]): void {
+    if (this.#stopped) return;
+    for (const message of messages) if (message.to === this.config.memberID) this.node.step(message);
+    this.#schedulePump();
+  }
+
+  reportUnreachable(id: bigint): void {
+    if (!this.#stopped) this.node.reportUnreachable(id);
+  }
+
+  reportSnapshot(id: bigint, ok: boolean): void {
+    if (this.#stopped) return;
+    this.node.reportSnapshot(id, ok);
+    this.#schedulePump();
+  }
+
+  transferLeadership(to: bigint): void {
+    this.node.transferLeadership(to);
+    this.#schedulePump();
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#doClose());
+  }
+
+  async #doClose(): Promise<void> {
+    if (this.#isLeader) await this.#handOver();
+    this.#stop(new StoreError("STOPPED"));
+    while (this.#isPersisting) await new Promise<void>((resolve) => this.parts.clock.after(1, resolve));
+  }
+
+  /** Gives leadership to the follower that is furthest, so that the others need not wait for an election. */
+  async #handOver(): Promise<void> {
+    const { progress } = this.node.status();
+    const best = [...progress].filter(([id, peer]) => id !== this.config.memberID && !peer.isLearner && peer.recentActive).sort(([, a], [, b]) => b.match - a.match)[0];
+    if (best === undefined) return;
+    this.transferLeadership(best[0]);
+    const deadlineMs = this.parts.clock.monotonicMs() + this.config.electionTicks * this.config.heartbeatMs;
+    while (this.#isLeader && this.parts.clock.monotonicMs() < deadlineMs) await new Promise<void>((resolve) => this.parts.clock.after(5, resolve));
+  }
+
+  #stop(error: Error): void {
+    this.#stopped = true;
+    this.#tick?.cancel();
+    this.#dropTimer?.cancel();
+    this.#pending.failAll(error);
+    this.#reads.close(error);
+    for (const resolve of this.#dropWaiters.splice(0)) resolve();
+  }
+
+  #fail(error: Error): void {
+    if (this.#stopped) return;
+    this.#stop(new StoreError("STOPPED"));
+    this.#failure?.(error);
+  }
+
+  #proposeData(number: number, data: Uint8Array): void {
+    if (this.#stopped || this.#pending.get(number) === undefined) return;
+    const outcome = this.node.propose(data);
+    switch (outcome) {
+      case "appended":
+      case "forwarded":
+        this.#schedulePump();
+        return;
+      case "tooManyUncommitted":
+        this.#pending.take(number)?.reject(new StoreError("TOO_MANY_REQUESTS"));
+        return;
+      case "noLeader":
+      case "transferringLeadership":
+      case "notMember":
+        // Nothing was sent, so asking again is safe; the request's own deadline ends it.
+        this.parts.clock.after(this.config.heartbeatMs / 2, () => this.#proposeData(number, data));
+        return;
+      case "confChangeRefused":
+        throw new StoreError("DATA_DAMAGED", "a plain proposal was refused as a membership change");
+    }
+  }
+
+  #applyLag(): number {
+    return this.#applyQueue.length;
+  }
+
+  #schedulePump(): void {
+    if (this.#pumpScheduled || this.#stopped) return;
+    this.#pumpScheduled = true;
+    setImmediate(() => {
+      this.#pumpScheduled = false;
+      if (!this.#stopped) this.#pump();
+    });
+  }
+
+  #pump(): void {
+    try {
+      this.#reads.maybeAsk();
+      while (this.node.hasReady()) this.#takeReady(this.node.ready());
+      this.#applyCommitted();
+      this.#persist();
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #takeReady(ready: Ready): void {
+    if (ready.softState !== undefined) this.#onSoftState(ready.softState);
+    this.#send(ready.messages);
+    if (ready.readStates.length > 0) {
+      this.#reads.onReadStates(ready.readStates);
+      this.#reads.onApplied(this.#applied.index);
+    }
+    for (const entry of ready.committedEntries) this.#applyQueue.push(entry);
+    this.#persistQueue.push(ready);
+  }
+
+  /** One write for all that waits; without anything to write, only the bookkeeping. */
+  #persist(): void {
+    if (this.#isPersisting || this.#persistQueue.length === 0) return;
+    const batch = this.#persistQueue;
+    this.#persistQueue = [];
+    const snapshot = batch.find((ready) => ready.snapshot !== undefined)?.snapshot;
+    invariant(snapshot === undefined, () => "a snapshot came without its data");
+    const needsWrite = batch.some((ready) => ready.mustSync || ready.entries.length > 0);
+    if (!needsWrite) {
+      this.#onPersisted(batch);
+      return;
+    }
+    this.#isPersisting = true;
+    this.parts.log.append(batch.map((ready) => ({ hardState: ready.hardState, entries: ready.entries }))).then(
+      () => {
+        this.#isPersisting = false;
+        if (this.#stopped) return;
+        this.#onPersisted(batch);
+        this.#pump();
+      },
+      (error: unknown) => {
+        this.#isPersisting = false;
+        this.#fail(new StoreError("DATA_DAMAGED", "Cannot write the raft log", { cause: error }));
+      },
+    );
+  }
+
+  #onPersisted(batch: readonly Ready[]): void {
+    for (const ready of batch) {
+      if (ready.hardState !== undefined) this.parts.memoryLog.setHardState(ready.hardState);
+      this.parts.memoryLog.append(ready.entries);
+      this.#send(ready.messagesAfterPersist);
+      this.node.onPersisted(ready);
+    }
+    if (this.node.hasReady()) this.#schedulePump();
+  }
+
+  #send(messages: readonly Message[]): void {
+    if (messages.length === 0) return;
+    const snapshots = messages.filter((message): message is SnapMessage => message.type === "snap");
+    for (const message of snapshots) this.parts.transport.sendSnapshot(message);
+    this.parts.transport.send(snapshots.length === 0 ? messages : messages.filter((message) => message.type !== "snap"));
+  }
+
+  #onSoftState(soft: { readonly leaderID: bigint; readonly role: string }): void {
+    const isLeader = soft.role === "leader";
+    if (soft.leaderID !== this.#leaderID) {
+      if (this.#leaderID !== 0n) this.#leaderSeenMs = this.parts.clock.monotonicMs();
+      this.#leaderID = soft.leaderID;
+      if (soft.leaderID !== 0n) this.#reads.onLeaderChanged();
+      this.parts.logger.info("Leader changed", { leader: soft.leaderID.toString(16) });
+    }
+    if (isLeader !== this.#isLeader) {
+      this.#isLeader = isLeader;
+      const nowMs = this.parts.clock.monotonicMs();
+      if (isLeader) this.state.leases.promote(nowMs, this.config.electionTicks * this.config.heartbeatMs);
+      else this.state.leases.demote();
+      this.onLeadership(isLeader);
+    }
+  }
+
+  #applyCommitted(): void {
+    if (this.#applyQueue.length === 0) return;
+    if (this.parts.backend.isCongested) {
+      this.parts.backend.flush().then(
+        () => this.#schedulePump(),
+        () => {}, // onFailure has told the owner.
+      );
+      return;
+    }
+    const entries = this.#applyQueue;
+    this.#applyQueue = [];
+    const events: KeyEvent[] = [];
+    const nowMs = this.parts.clock.monotonicMs();
+    const settle: (() => void)[] = [];
+    for (const entry of entries) {
+      invariant(entry.index === this.#applied.index + 1, () => `entry ${entry.index} follows ${this.#applied.index}`);
+      this.#applied = { index: entry.index, term: entry.term };
+      if (entry.type === "confChange") settle.push(this.#applyMembership(entry));
+      else if (entry.data.length > 0) settle.push(this.#applyCommand(entry, { nowMs, events }));
+    }
+    this.parts.backend.setApplied(this.#applied.index, this.#applied.term);
+    this.node.onApplied(this.#applied.index);
+    if (events.length > 0) this.watches.notify(events);
+    for (const one of settle) one();
+    this.#reads.onApplied(this.#applied.index);
+    if (this.state.space.hasDroppable) this.#scheduleDrop();
+    this.onApplied();
+    if (this.node.hasReady()) this.#schedulePump();
+  }
+
+  /** Returns how to tell whoever waits; told after the whole batch is applied. */
+  #applyCommand(entry: Entry, context: { readonly nowMs: number; readonly events: KeyEvent[] }): () => void {
+    const header = decodeCommandHeader(entry.data);
+    const pending = header.memberID === this.config.memberID ? this.#pending.take(header.requestNumber) : undefined;
+    try {
+      const answer = this.state.apply(pending?.command ?? decodeCommandBody(entry.data), context);
+      return () => pending?.resolve(answer);
+    } catch (error) {
+      const expected = storeErrorFrom(error);
+      if (!(expected instanceof StoreError) || expected.code === "DATA_DAMAGED") throw error;
+      return () => pending?.reject(expected);
+    }
+  }
+
+  #applyMembership(entry: Entry): () => void {
+    const change = decodeConfChange(entry.data);
+    const context = ConfChangeContext.decode(Buffer.from(change.context));
+    const { members } = this.state;
+    const member = context.member;
+    const pending = this.#pending.take(Number(context.requestId ^ this.config.memberID));
+    const single = change.changes[0];
+    if (single === undefined || (single.type !== "addVoter" && single.type !== "addLearner" && members.get(single.memberID) === undefined) || members.isRemoved(single.memberID)) {
+      return () => pending?.reject(new StoreError("MEMBER_NOT_FOUND"));
+    }
+    const before = members.get(single.memberID);
+    if (single.type === "remove") members.remove(single.memberID);
+    else if (member !== undefined) members.put({ ...(before ?? member), peerUrls: member.peerUrls.length > 0 ? member.peerUrls : (before?.peerUrls ?? []), isLearner: single.type === "addLearner" || (single.type === "update" && (before?.isLearner ?? false)) });
+    this.node.applyConfChange(change);
+    this.#refreshPeers();
+    if (single.type === "remove" && single.memberID === this.config.memberID) {
+      this.parts.clock.after(this.config.heartbeatMs, () => this.#fail(new StoreError("MEMBER_NOT_FOUND", "this member was removed from the cluster")));
+    }
+    return () => pending?.resolve({ kind: "done", revision: 0 });
+  }
+
+  #refreshPeers(): void {
+    this.parts.transport.setPeers(
+      this.state.members
+        .list()
+        .filter((member) => member.id !== this.config.memberID)
+        .map((member) => ({ id: member.id, peerURLs: member.peerUrls })),
+    );
+  }
+
+  /** Cuts the log once enough was applied since the last time, never past what the backend holds durably. */
+  #maybeTruncate(): void {
+    const durable = this.parts.backend.durableIndex;
+    const { memoryLog, log } = this.parts;
+    if (this.#stopped || durable - this.#lastTruncatedAt < this.config.snapshotCount || durable > memoryLog.lastIndex()) return;
+    const term = memoryLog.term(durable);
+    if (term === undefined) return;
+    this.#lastTruncatedAt = durable;
+    const snapshot: Snapshot = { metadata: { index: durable, term, confState: this.state.members.confState() }, data: new Uint8Array(0) };
+    memoryLog.createSnapshot(snapshot);
+    const cutAt = Math.max(memoryLog.firstIndex() - 1, durable - this.config.catchUpEntries);
+    const cutTerm = memoryLog.term(cutAt);
+    if (cutTerm === undefined || cutAt < memoryLog.firstIndex()) return;
+    memoryLog.compact(cutAt);
+    log.compactLater(cutAt, cutTerm);
+    this.parts.logger.info("Truncated log", { throughIndex: cutAt, snapshotIndex: durable });
+  }
+
+  #scheduleCatchUp(): void {
+    if (this.#catchUpScheduled || this.#stopped) return;
+    this.#catchUpScheduled = true;
+    setImmediate(() => {
+      this.#catchUpScheduled = false;
+      if (!this.#stopped && this.watches.catchUp()) this.#scheduleCatchUp();
+    });
+  }
+
+  #scheduleDrop(): void {
+    if (this.#dropTimer !== undefined || this.#stopped) return;
+    this.#dropTimer = this.parts.clock.after(compactionPauseMs, () => {
+      this.#dropTimer = undefined;
+      if (this.state.space.dropSome(dropRowsPerTurn)) this.#scheduleDrop();
+      else for (const resolve of this.#dropWaiters.splice(0)) resolve();
+    });
+  }
+}
