@@ -20,7 +20,8 @@ export function formatEnvironment(options: { state: string }): string {
   const variables = {
     KUBECONFIG: `${paths.state}/kubeconfig`,
     ETCDCTL_API: "3",
-    ETCDCTL_ENDPOINTS: config.ports.stores.map((port) => `https://127.0.0.1:${port}`).join(","),
+    // Without https://: etcdctl 3.4 would send the scheme in HTTP/2's :authority, which is not valid there; the certificates say TLS.
+    ETCDCTL_ENDPOINTS: config.ports.stores.map((port) => `127.0.0.1:${port}`).join(","),
     ETCDCTL_CACERT: `${paths.pki}/etcd/ca.crt`,
     ETCDCTL_CERT: `${paths.pki}/etcd/client.crt`,
     ETCDCTL_KEY: `${paths.pki}/etcd/client.key`,
