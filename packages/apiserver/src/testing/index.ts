@@ -1,0 +1,2 @@
+export { testDeclarations } from "./declarations.js";
+export { MemoryStorage } from "./memory-storage.js";
