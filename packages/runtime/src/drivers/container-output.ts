@@ -21,8 +21,6 @@ export interface ContainerOutputOptions {
   readonly now: () => bigint;
 }
 
-/** A listener that stays behind by more than this loses its connection rather than stopping the container. */
-export const attachedBacklogBytesMax = 8 * 1024 * 1024;
 
 export class ContainerOutput {
   readonly drained: Promise<void>;
