@@ -16,7 +16,8 @@ export interface OpenAPISource {
   index(): Promise<Uint8Array>;
   /** `key`: "api/v1", "apis/apps/v1", "version". */
   document(key: string): Promise<{ bytes: Uint8Array; hash: string } | undefined>;
-  swagger(): Promise<Uint8Array>;
+  /** The v2 document; undefined where there is none. */
+  swagger(): Promise<Uint8Array | undefined>;
 }
 
 export interface DocumentOptions {
@@ -108,7 +109,8 @@ async function serveOpenAPI(exchange: Exchange, answer: Answer, openapi: OpenAPI
     const accept = exchange.header("accept");
     const takesJSON = accept === undefined || parseAccept(accept).some(({ type, subtype }) => (type === "*" || type === "application") && (subtype === "*" || subtype === "json"));
     if (!takesJSON) return done(sendText(exchange, 406, "406 not acceptable\n"));
-    return done(sendBytes(answer, 200, jsonObject, [await openapi.swagger()]));
+    const swagger = await openapi.swagger();
+    return swagger === undefined ? false : done(sendBytes(answer, 200, jsonObject, [swagger]));
   }
   if (path === "/openapi/v3" || path === "/openapi/v3/") return done(sendBytes(answer, 200, jsonObject, [await openapi.index()]));
   const key = path.slice("/openapi/v3/".length);

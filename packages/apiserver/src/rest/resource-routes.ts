@@ -84,7 +84,10 @@ async function serveCreate({ machine, call, exchange, answer }: ResourceRequest)
   const object = decodeBody(machine.codec, call, await readObjectBody(exchange), declaration.gvk, options);
   const state = declaration.storage === undefined ? undefined : await createObject(machine, call, object, options);
   if (state !== undefined) return sendState(answer, 201, declaration, state, representation);
-  const review = machine.reviews.get(`${declaration.gvk.group}/${declaration.plural}`);
+  const key = `${declaration.gvk.group}/${declaration.plural}`;
+  const action = machine.actions.get(key);
+  if (action !== undefined) return sendDocument(answer, 201, await action(machine, call, object, options), representation);
+  const review = machine.reviews.get(key);
   if (review === undefined) throw newMethodNotSupported(groupResourceOf(call), "create");
   const reviewed = await review({ user: call.user, namespace: call.namespace, name: "", object, dryRun: options.dryRun, signal: call.signal });
   await sendDocument(answer, 201, reviewed, representation);
