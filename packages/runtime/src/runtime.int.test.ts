@@ -1,0 +1,159 @@
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { ContainerConfig, ContainerState, ExecRequest, LinuxContainerResources, NamespaceMode, PodSandboxConfig, PodSandboxState } from "@lenj/proto/cri";
+import { call, connectCRI, type CRIClient } from "./testing/cri-client.js";
+import { createTestNode, eventually, type TestNode } from "./testing/node-harness.js";
+import { type TestFile, TestRegistry } from "./testing/test-registry.js";
+
+const isRoot = process.geteuid?.() === 0;
+const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
+const describeNode = isRoot && busybox !== undefined ? describe : describe.skip;
+
+function busyboxLayer(): TestFile[] {
+  const applets = ["sh", "echo", "cat", "sleep", "id", "true", "false", "ls", "seq", "nc", "hostname", "dd", "tail", "mount", "grep", "stty", "touch", "wc", "kill"];
+  return [
+    { header: { name: "bin/", type: "directory", mode: 0o755 } },
+    { header: { name: "bin/busybox", mode: 0o755 }, content: readFileSync(busybox as string) },
+    ...applets.map((name) => ({ header: { name: `bin/${name}`, type: "symlink" as const, linkname: "busybox" } })),
+    { header: { name: "etc/", type: "directory", mode: 0o755 } },
+    { header: { name: "etc/passwd" }, content: "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n" },
+    { header: { name: "etc/group" }, content: "root:x:0:\nalice:x:1000:\nvideo:x:44:alice\n" },
+    { header: { name: "tmp/", type: "directory", mode: 0o1777 } },
+  ];
+}
+
+describeNode("runtime on a node of namespaces", () => {
+  let node: TestNode;
+  let client: CRIClient;
+  let count = 0;
+  const sandboxConfig = (): PodSandboxConfig =>
+    PodSandboxConfig.fromPartial({
+      metadata: { name: `pod-${++count}`, uid: `uid-${count}`, namespace: "default", attempt: 0 }, hostname: `pod-${count}`, logDirectory: join(node.directory, "logs", `pod-${count}`),
+      linux: { cgroupParent: node.cgroupParent, securityContext: { namespaceOptions: { pid: NamespaceMode.CONTAINER } } },
+    });
+  const run = async (config = sandboxConfig()): Promise<{ id: string; config: PodSandboxConfig }> => {
+    const { podSandboxId } = await call(client.runtime, client.runtime.runPodSandbox, { config, runtimeHandler: "" });
+    return { id: podSandboxId, config };
+  };
+  const start = async (sandbox: { id: string; config: PodSandboxConfig }, command: string[], extra: object = {}): Promise<string> => {
+    const name = `c-${++count}`;
+    const config = ContainerConfig.fromPartial({
+      metadata: { name, attempt: 0 }, image: { image: "busybox" }, command, logPath: `${name}.log`, linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.CONTAINER } } }, ...extra,
+    });
+    const { containerId } = await call(client.runtime, client.runtime.createContainer, { podSandboxId: sandbox.id, config, sandboxConfig: sandbox.config });
+    await call(client.runtime, client.runtime.startContainer, { containerId });
+    return containerId;
+  };
+  const status = async (containerId: string) => (await call(client.runtime, client.runtime.containerStatus, { containerId, verbose: false })).status;
+  const exited = (id: string) => eventually("container exit", async () => {
+    const current = await status(id);
+    return current?.state === ContainerState.CONTAINER_EXITED ? current : undefined;
+  });
+  const logOf = async (id: string) => readFileSync((await status(id))?.logPath ?? "", "utf8");
+  const textOf = (log: string): string => log.split("\n").filter((line) => line !== "").map((line) => line.split(" ").slice(3).join(" ")).join("\n");
+  const exec = (containerId: string, cmd: string[], timeout = 0n) => call(client.runtime, client.runtime.execSync, { containerId, cmd, timeout });
+
+  beforeAll(async () => {
+    const registry = new TestRegistry();
+    await registry.listen();
+    await registry.add({ name: "library/busybox:latest", layers: [busyboxLayer(), [{ header: { name: "tmp/.wh.nothing" } }]], config: { Env: ["FROM_IMAGE=yes"], Cmd: ["sh"] } });
+    // The node has no network of the machine's: the image is pulled by a runtime outside of it, into the same directories.
+    node = await createTestNode();
+    const { startRuntime } = await import("./server.js");
+    const { silentLogger, SystemClock } = await import("@lenj/base");
+    const outside = await startRuntime({
+      layout: { root: join(node.directory, "root"), state: join(node.directory, "outside") }, mirrors: [registry.url], sharedImageRoot: undefined, podCIDR: "", seccompDirectory: "/", clock: new SystemClock(), logger: silentLogger,
+      listen: `unix://${node.directory}/outside.sock`, streamingAddress: "127.0.0.1", streamingPort: 0,
+    });
+    const puller = connectCRI(join(node.directory, "outside.sock"));
+    await call(puller.images, puller.images.pullImage, { image: { image: "busybox", annotations: {}, userSpecifiedImage: "", runtimeHandler: "" }, auth: undefined, sandboxConfig: undefined });
+    puller.close();
+    await outside.close();
+    await registry.close();
+    await node.startRuntime();
+    client = connectCRI(node.socket);
+  }, 60_000);
+
+  afterAll(async () => {
+    for (const { id } of (await call(client.runtime, client.runtime.listPodSandbox, { filter: undefined })).items) await call(client.runtime, client.runtime.removePodSandbox, { podSandboxId: id });
+    client.close();
+    const parents = readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name, node.cgroupParent));
+    await node.close();
+    for (const parent of parents) if (existsSync(parent)) rmdirSync(parent);
+  }, 60_000);
+
+  it("runs a container to its end: log, exit code, environment, user", async () => {
+    const sandbox = await run();
+    const id = await start(sandbox, ["sh", "-c", "echo out $FROM_IMAGE $HOSTNAME; id; echo err >&2; exit 7"], { linux: { securityContext: { runAsUser: { value: 1000n }, namespaceOptions: { pid: NamespaceMode.CONTAINER }, seccomp: { profileType: 0, localhostRef: "" }, noNewPrivs: true } } });
+    const end = await exited(id);
+    expect({ code: end.exitCode, reason: end.reason }).toEqual({ code: 7, reason: "Error" });
+    const log = await logOf(id);
+    expect(log).toMatch(/^\d{4}-\d\d-\d\dT[\d:]+(\.\d+)?Z stdout F out yes pod-/);
+    expect(textOf(log).split("\n").sort()).toEqual(["err", `out yes ${sandbox.config.hostname}`, "uid=1000(alice) gid=1000(alice) groups=44(video),1000(alice)"].sort());
+  }, 30_000);
+
+  it("execs with exit codes, timeouts and missing programs", async () => {
+    const id = await start(await run(), ["sleep", "1000"]);
+    const answer = await exec(id, ["sh", "-c", "echo hi; echo no >&2; exit 3"]);
+    expect({ code: answer.exitCode, out: String(answer.stdout), err: String(answer.stderr) }).toEqual({ code: 3, out: "hi\n", err: "no\n" });
+    await expect(exec(id, ["sleep", "100"], 1n)).rejects.toMatchObject({ code: 4 });
+    await expect(exec(id, ["nonsense"])).rejects.toMatchObject({ code: 2, details: expect.stringContaining('exec: "nonsense": executable file not found in $PATH') });
+  }, 30_000);
+
+  it("answers a command that cannot be executed with StartError and 128", async () => {
+    const sandbox = await run();
+    await expect(start(sandbox, ["/no/such"])).rejects.toMatchObject({ code: 2 });
+    const { containers } = await call(client.runtime, client.runtime.listContainers, { filter: { id: "", state: undefined, podSandboxId: sandbox.id, labelSelector: {} } });
+    expect(await status(containers[0]?.id ?? "")).toMatchObject({ exitCode: 128, reason: "StartError", startedAt: 0n });
+  }, 30_000);
+
+  it("stops with the signal, and with SIGKILL after the grace", async () => {
+    const sandbox = await run();
+    const polite = await start(sandbox, ["sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.1; done"]);
+    const deaf = await start(sandbox, ["sleep", "1000"]);
+    await call(client.runtime, client.runtime.stopContainer, { containerId: polite, timeout: 20n });
+    await call(client.runtime, client.runtime.stopContainer, { containerId: deaf, timeout: 1n });
+    expect((await status(polite))?.exitCode).toBe(5);
+    expect(await status(deaf)).toMatchObject({ exitCode: 137, reason: "Error" });
+  }, 40_000);
+
+  it("loses no output and no exit code when the runtime is killed", async () => {
+    const sandbox = await run();
+    const id = await start(sandbox, ["sh", "-c", "for i in $(seq 1 40); do echo line $i; sleep 0.05; done; exit 42"]);
+    await eventually("first lines", async () => (await logOf(id)).includes("line 3\n"));
+    const log = (await status(id))?.logPath ?? "";
+    await node.killRuntime();
+    await node.startRuntime();
+    client.close();
+    client = connectCRI(node.socket);
+    expect((await exited(id)).exitCode).toBe(42);
+    expect(textOf(readFileSync(log, "utf8"))).toBe(Array.from({ length: 40 }, (_, index) => `line ${index + 1}`).join("\n"));
+    expect((await call(client.runtime, client.runtime.podSandboxStatus, { podSandboxId: sandbox.id, verbose: false })).status?.state).toBe(PodSandboxState.SANDBOX_READY);
+  }, 40_000);
+
+  it("connects two pods", async () => {
+    const server = await run();
+    await start(server, ["sh", "-c", "echo from server | nc -l -p 8080"]);
+    const ip = (await call(client.runtime, client.runtime.podSandboxStatus, { podSandboxId: server.id, verbose: false })).status?.network?.ip ?? "";
+    const other = await start(await run(), ["sleep", "1000"]);
+    const answer = await eventually("an answer", async () => {
+      const { stdout } = await exec(other, ["sh", "-c", `nc -w 5 ${ip} 8080 </dev/null`]);
+      return String(stdout) || undefined;
+    });
+    expect(answer).toBe("from server\n");
+  }, 30_000);
+
+  it("says OOMKilled when memory ran out", async () => {
+    const resources = LinuxContainerResources.fromPartial({ memoryLimitInBytes: 16n * 1024n * 1024n });
+    const id = await start(await run(), ["sh", "-c", "x=a; while :; do x=$x$x; done"], { linux: { resources, securityContext: { namespaceOptions: { pid: NamespaceMode.CONTAINER } } } });
+    expect(await exited(id)).toMatchObject({ exitCode: 137, reason: "OOMKilled" });
+  }, 30_000);
+
+  it("gives a terminal", async () => {
+    const id = await start(await run(), ["sh", "-c", "stty size; test -t 0 && echo terminal; ls -l /dev/console"], { tty: true });
+    const end = await exited(id);
+    expect(end.exitCode).toBe(0);
+    expect(await logOf(id)).toContain("terminal");
+    void ExecRequest;
+  }, 30_000);
+});
