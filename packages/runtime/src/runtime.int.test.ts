@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { ContainerConfig, ContainerState, ExecRequest, LinuxContainerResources, NamespaceMode, PodSandboxConfig, PodSandboxState } from "@lenj/proto/cri";
+import { ContainerConfig, ContainerState, LinuxContainerResources, NamespaceMode, PodSandboxConfig, PodSandboxState } from "@lenj/proto/cri";
 import { call, connectCRI, type CRIClient } from "./testing/cri-client.js";
 import { createTestNode, eventually, type TestNode } from "./testing/node-harness.js";
 import { type TestFile, TestRegistry } from "./testing/test-registry.js";
@@ -154,6 +155,68 @@ describeNode("runtime on a node of namespaces", () => {
     const end = await exited(id);
     expect(end.exitCode).toBe(0);
     expect(await logOf(id)).toContain("terminal");
-    void ExecRequest;
+  }, 30_000);
+
+  it("streams exec over WebSocket v5 with half-close, and port-forward over v4", async () => {
+    const pod = await run();
+    const id = await start(pod, ["sh", "-c", "while :; do echo pong | nc -l -p 9000; done"]);
+    const { url } = await call(client.runtime, client.runtime.exec, { containerId: id, cmd: ["sh", "-c", "cat; exit 3"], tty: false, stdin: true, stdout: true, stderr: true });
+    const answer = await converse(node, url, "v5.channel.k8s.io", [[0, "hello"], [255, "\0"]]);
+    expect(answer[1]).toBe("hello");
+    expect(JSON.parse(answer[3] ?? "")).toMatchObject({ status: "Failure", reason: "NonZeroExitCode", details: { causes: [{ reason: "ExitCode", message: "3" }] } });
+    await expect(converse(node, url, "v5.channel.k8s.io", [])).rejects.toThrow("404");
+    const terminal = await call(client.runtime, client.runtime.exec, { containerId: id, cmd: ["sh", "-c", "read x; stty size; tty"], tty: true, stdin: true, stdout: true, stderr: false });
+    expect((await converse(node, terminal.url, "v4.channel.k8s.io", [[4, '{"Width":120,"Height":33}'], [0, "go\r"]]))[1]).toMatch(/33 120\r\n/);
+    const forward = await call(client.runtime, client.runtime.portForward, { podSandboxId: pod.id, port: [9000, 9001] });
+    const forwarded = await converse(node, forward.url, "v4.channel.k8s.io", []);
+    expect(forwarded[0]).toBe("\x28\x23pong\n");
+    expect(forwarded[3]).toContain("connection refused");
+  }, 40_000);
+
+  it("attaches: output to the client, input to the container, its end to both", async () => {
+    const id = await start(await run(), ["sh", "-c", "cat; echo done; sleep 0.2; exit 0"], { stdin: true, stdinOnce: true });
+    const { url } = await call(client.runtime, client.runtime.attach, { containerId: id, stdin: true, tty: false, stdout: true, stderr: true });
+    const answer = await converse(node, url, "v5.channel.k8s.io", [[0, "typed\n"], [255, "\0"]]);
+    expect(answer[1]).toBe("typed\ndone\n");
+    expect((await exited(id)).exitCode).toBe(0);
+  }, 30_000);
+
+  it("keeps limits, read-only roots, mounts and capabilities", async () => {
+    const shared = join(node.directory, "shared");
+    mkdirSync(shared);
+    const id = await start(await run(), ["sh", "-c", "touch /x || echo ro; echo data > /data/sub/f && grep CapEff /proc/self/status; cat /proc/1/comm; ls /sys/fs/cgroup | wc -l; echo no > /frozen/f || echo roMount; ls /dev"], {
+      mounts: [{ containerPath: "/data/sub", hostPath: shared }, { containerPath: "/frozen", hostPath: shared, readonly: true }],
+      linux: { securityContext: { readonlyRootfs: true, capabilities: { addCapabilities: ["NET_ADMIN"], dropCapabilities: ["ALL"] }, maskedPaths: ["/proc/kcore", "/proc/missing"], readonlyPaths: ["/proc/sys"], namespaceOptions: { pid: NamespaceMode.CONTAINER } } },
+    });
+    expect((await exited(id)).exitCode).toBe(0);
+    const text = textOf(await logOf(id));
+    expect(text).toContain("ro\n");
+    expect(text).toContain("roMount");
+    expect(text).toContain("0000000000001000");
+    expect(readFileSync(join(shared, "f"), "utf8")).toBe("data\n");
+  }, 30_000);
+
+  it("removes everything of a pod, twice", async () => {
+    const pod = await run();
+    await start(pod, ["sleep", "1000"]);
+    for (let time = 0; time < 2; time++) {
+      await call(client.runtime, client.runtime.stopPodSandbox, { podSandboxId: pod.id });
+      await call(client.runtime, client.runtime.removePodSandbox, { podSandboxId: pod.id });
+    }
+    await expect(call(client.runtime, client.runtime.podSandboxStatus, { podSandboxId: pod.id, verbose: false })).rejects.toMatchObject({ code: 5 });
   }, 30_000);
 });
+
+/** Sends messages on a stream from inside the node and gathers what comes back by channel, until the server closes. */
+function converse(node: TestNode, url: string, protocol: string, messages: [number, string][]): Promise<Record<number, string>> {
+  const script = `import { WebSocket } from "ws";
+const s = new WebSocket(process.argv[1].replace("http", "ws"), process.argv[2]); const out = {};
+s.on("message", (d) => { out[d[0]] = (out[d[0]] ?? "") + d.subarray(1).toString("latin1"); });
+s.on("open", () => { for (const [c, t] of JSON.parse(process.argv[3])) s.send(Buffer.concat([Buffer.of(c), Buffer.from(t)])); });
+s.on("close", () => console.log(JSON.stringify(out))); s.on("error", (e) => { console.error(e.message); process.exit(1); });`;
+  return new Promise((resolve, reject) => {
+    execFile("nsenter", ["--target", String(node.initPID), "--net", "--", process.execPath, "--input-type=module", "-e", script, url, protocol, JSON.stringify(messages)], { timeout: 15_000 }, (error, stdout, stderr) =>
+      error === null ? resolve(JSON.parse(stdout) as Record<number, string>) : reject(new Error(stderr || error.message)),
+    );
+  });
+}

@@ -20,6 +20,8 @@ export async function eventually<T>(what: string, check: () => Promise<T | undef
 export interface TestNode {
   readonly directory: string;
   readonly socket: string;
+  /** The node's init, for nsenter. */
+  readonly initPID: number;
   /** The cgroup parent for this node's pods. */
   readonly cgroupParent: string;
   /** Starts the runtime, again after a kill; resolves when its socket answers. */
@@ -56,6 +58,7 @@ while :; do sleep 1000 & wait; done`;
   return {
     directory,
     socket,
+    initPID,
     cgroupParent,
     startRuntime: async () => {
       rmSync(socket, { force: true });
