@@ -124,7 +124,7 @@ export class SPDYSession {
   }
 
   async #read(onStream: ((stream: SPDYStream) => void) | undefined): Promise<void> {
-    let buffer = Buffer.alloc(0);
+    let buffer: Buffer = Buffer.alloc(0);
     for await (const chunk of this.connection) {
       buffer = buffer.length === 0 ? (chunk as Buffer) : Buffer.concat([buffer, chunk as Buffer]);
       while (buffer.length >= 8) {
