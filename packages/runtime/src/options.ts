@@ -1,34 +1,36 @@
-// Command line of the runtime.
 import { type FlagValues, intFlag, listFlag, stringFlag } from "@lenj/component-base";
 
 export const runtimeFlags = {
-  listen: stringFlag("Where the CRI is served: unix:///path of a socket", "unix:///run/lenj/runtime.sock"),
-  root: stringFlag("Directory of what survives a reboot: images, containers' files and records", "/var/lib/lenj/runtime"),
-  state: stringFlag("Directory of what must not survive a reboot, usually below /run", "/run/lenj/runtime"),
+  listen: stringFlag("Unix socket of the CRI server", "unix:///run/lenj/runtime.sock"),
+  root: stringFlag("Folder of images and containers; survives a reboot of the node", "/var/lib/lenj/runtime"),
+  state: stringFlag("Folder of what runs; must be gone after a reboot of the node", "/run/lenj/runtime"),
   "streaming-address": stringFlag("Address of the exec, attach and port-forward server", "127.0.0.1"),
-  "streaming-port": intFlag("Port of the exec, attach and port-forward server; 0 picks one", 0),
-  "registry-mirror": listFlag("Base URL of a registry asked first for every image; may be repeated"),
-  "shared-image-root": stringFlag("Directory of image files shared with other nodes of this host; empty: below --root"),
-  "pod-cidr": stringFlag("Range of pod addresses until the kubelet sets one"),
-  "seccomp-profile-root": stringFlag("Directory of localhost seccomp profiles with relative names", "/var/lib/kubelet/seccomp"),
-  "health-address": stringFlag("Address of health and metrics", "127.0.0.1"),
-  "health-port": intFlag("Port of health and metrics; 0 turns them off", 0),
+  "streaming-port": intFlag("Port of that server; 0 picks one", 0),
+  "registry-mirror": listFlag("Registries asked first for every image, as URLs"),
+  "shared-image-root": stringFlag("Folder of unpacked images that several nodes of a machine share; empty: of this node alone"),
+  "pod-cidr": stringFlag("Range of pod addresses until the kubelet names one"),
+  "seccomp-profile-root": stringFlag("Folder of Localhost seccomp profiles", "/var/lib/kubelet/seccomp"),
+  "health-address": stringFlag("Address of the health and metrics server", "127.0.0.1"),
+  "health-port": intFlag("Port of that server; 0 for none", 0),
 } as const;
 
-export type RuntimeFlagValues = FlagValues<typeof runtimeFlags>;
+export type RuntimeProcessOptions = FlagValues<typeof runtimeFlags>;
 
-/** Everything wrong with the options beyond single flags. */
-export function validateOptions(options: RuntimeFlagValues): string[] {
+export function validateRuntimeOptions(options: RuntimeProcessOptions): string[] {
   const problems: string[] = [];
-  if (!/^unix:\/\/\/./.test(options.listen)) problems.push(`--listen ${JSON.stringify(options.listen)}: must be unix:///path`);
-  for (const [flag, path] of [["root", options.root], ["state", options.state]] as const) {
-    if (!path.startsWith("/")) problems.push(`--${flag} ${JSON.stringify(path)}: must be an absolute path`);
+  if (socketPath(options.listen) === undefined) problems.push(`--listen must be unix:///path, got ${JSON.stringify(options.listen)}`);
+  for (const [flag, value] of [["root", options.root], ["state", options.state]] as const) {
+    if (!value.startsWith("/")) problems.push(`--${flag} must be an absolute path, got ${JSON.stringify(value)}`);
   }
-  // The overlay file system's options have no way to name such a directory.
-  for (const [flag, path] of [["root", options.root], ["shared-image-root", options.sharedImageRoot]] as const) {
-    if (/[,:\\]/.test(path)) problems.push(`--${flag} ${JSON.stringify(path)}: may not contain ',', ':' or '\\'`);
+  for (const url of options.registryMirror) if (!/^https?:\/\/[^/]+/.test(url)) problems.push(`--registry-mirror must be an http(s) URL, got ${JSON.stringify(url)}`);
+  for (const [flag, port] of [["streaming-port", options.streamingPort], ["health-port", options.healthPort]] as const) {
+    if (port < 0 || port > 65_535) problems.push(`--${flag} must be between 0 and 65535, inclusive, got ${port}`);
   }
-  if (options.root === options.state) problems.push("--root and --state: must be different directories");
-  for (const mirror of options.registryMirror) if (!/^https?:\/\//.test(mirror)) problems.push(`--registry-mirror ${JSON.stringify(mirror)}: must start with http:// or https://`);
+  if (options.podCidr !== "" && !/^\d+(\.\d+){3}\/\d+/.test(options.podCidr)) problems.push(`--pod-cidr must be an IPv4 range, got ${JSON.stringify(options.podCidr)}`);
   return problems;
+}
+
+/** Path of a unix:// endpoint; undefined for anything else. */
+export function socketPath(endpoint: string): string | undefined {
+  return /^unix:\/\/(\/.+)$/.exec(endpoint)?.[1];
 }

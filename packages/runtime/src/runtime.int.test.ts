@@ -2,6 +2,8 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { ContainerConfig, ContainerState, LinuxContainerResources, NamespaceMode, PodSandboxConfig, PodSandboxState } from "@lenj/proto/cri";
+import { silentLogger, SystemClock } from "@lenj/base";
+import { Runtime } from "./drivers/runtime.js";
 import { call, connectCRI, type CRIClient } from "./testing/cri-client.js";
 import { createTestNode, eventually, type TestNode } from "./testing/node-harness.js";
 import { type TestFile, TestRegistry } from "./testing/test-registry.js";
@@ -60,16 +62,11 @@ describeNode("runtime on a node of namespaces", () => {
     await registry.add({ name: "library/busybox:latest", layers: [busyboxLayer(), [{ header: { name: "tmp/.wh.nothing" } }]], config: { Env: ["FROM_IMAGE=yes"], Cmd: ["sh"] } });
     // The node has no network of the machine's: the image is pulled by a runtime outside of it, into the same directories.
     node = await createTestNode();
-    const { startRuntime } = await import("./server.js");
-    const { silentLogger, SystemClock } = await import("@lenj/base");
-    const outside = await startRuntime({
+    const outside = new Runtime({
       layout: { root: join(node.directory, "root"), state: join(node.directory, "outside") }, mirrors: [registry.url], sharedImageRoot: undefined, podCIDR: "", seccompDirectory: "/", clock: new SystemClock(), logger: silentLogger,
-      listen: `unix://${node.directory}/outside.sock`, streamingAddress: "127.0.0.1", streamingPort: 0,
     });
-    const puller = connectCRI(join(node.directory, "outside.sock"));
-    await call(puller.images, puller.images.pullImage, { image: { image: "busybox", annotations: {}, userSpecifiedImage: "", runtimeHandler: "" }, auth: undefined, sandboxConfig: undefined });
-    puller.close();
-    await outside.close();
+    await outside.images.pull("busybox", undefined, new AbortController().signal);
+    outside.close();
     await registry.close();
     await node.startRuntime();
     client = connectCRI(node.socket);
