@@ -10,9 +10,37 @@ export function clusterObjects(): { resource: GroupVersionResource; object: Kube
   return [
     { resource: resources.services, object: dnsService() },
     { resource: resources.endpointSlices, object: dnsEndpointSlice() },
+    ...controllers.map((name) => ({ resource: resources.clusterRoleBindings, object: controllerBinding(name) })),
     { resource: resources.clusterRoles, object: dnsRole() },
     { resource: resources.clusterRoleBindings, object: dnsRoleBinding() },
   ];
+}
+
+/** The controllers whose roles upstream's policy defines. */
+const controllers: readonly string[] = [
+  "attachdetach-controller", "certificate-controller", "clusterrole-aggregation-controller", "cronjob-controller",
+  "daemon-set-controller", "deployment-controller", "disruption-controller", "endpoint-controller",
+  "endpointslice-controller", "endpointslicemirroring-controller", "ephemeral-volume-controller", "expand-controller",
+  "generic-garbage-collector", "horizontal-pod-autoscaler", "job-controller", "legacy-service-account-token-cleaner",
+  "namespace-controller", "node-controller", "persistent-volume-binder", "pod-garbage-collector",
+  "pv-protection-controller", "pvc-protection-controller", "replicaset-controller", "replication-controller",
+  "resource-claim-controller", "resourcequota-controller", "root-ca-cert-publisher", "route-controller",
+  "selinux-warning-controller", "service-account-controller", "service-cidrs-controller", "service-controller",
+  "statefulset-controller", "ttl-after-finished-controller", "ttl-controller", "validatingadmissionpolicy-status-controller",
+  "volumeattributesclass-protection-controller",
+];
+
+/** Our controller-manager runs all controllers under its own name, so that name gets each controller's role. */
+function controllerBinding(name: string): KubeObject {
+  return object(
+    "rbac.authorization.k8s.io/v1",
+    "ClusterRoleBinding",
+    { name: `lab.lenj.dev:controller-manager:${name}` },
+    {
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: `system:controller:${name}` },
+      subjects: [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: "system:kube-controller-manager" }],
+    },
+  );
 }
 
 function dnsService(): KubeObject {

@@ -181,8 +181,6 @@ function controllerManagerProcess(_config: LabConfig, paths: LabPaths): ProcessS
       "--leader-elect=true",
       `--root-ca-file=${paths.pki}/ca.crt`,
       `--service-account-private-key-file=${paths.pki}/sa.key`,
-      `--cluster-signing-cert-file=${paths.pki}/ca.crt`,
-      `--cluster-signing-key-file=${paths.pki}/ca.key`,
       "--allocate-node-cidrs=true",
       `--cluster-cidr=${fabric.podCIDR}`,
       // A lab is for watching failures: noticed in seconds, where upstream's 50 s suit a data centre.
