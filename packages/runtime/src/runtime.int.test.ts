@@ -1,9 +1,12 @@
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { ContainerConfig, ContainerState, LinuxContainerResources, NamespaceMode, PodSandboxConfig, PodSandboxState } from "@lenj/proto/cri";
-import { silentLogger, SystemClock } from "@lenj/base";
-import { Runtime } from "./drivers/runtime.js";
+import { silentLogger } from "@lenj/base";
+import { ImageStore } from "./drivers/images/image-store.js";
+import { Launcher } from "./drivers/launcher.js";
+import { observeNodeRights } from "./drivers/node-facts.js";
 import { call, connectCRI, type CRIClient } from "./testing/cri-client.js";
 import { createTestNode, eventually, type TestNode } from "./testing/node-harness.js";
 import { type TestFile, TestRegistry } from "./testing/test-registry.js";
@@ -60,13 +63,15 @@ describeNode("runtime on a node of namespaces", () => {
     const registry = new TestRegistry();
     await registry.listen();
     await registry.add({ name: "library/busybox:latest", layers: [busyboxLayer(), [{ header: { name: "tmp/.wh.nothing" } }]], config: { Env: ["FROM_IMAGE=yes"], Cmd: ["sh"] } });
-    // The node has no network of the machine's: the image is pulled by a runtime outside of it, into the same directories.
+    // The node has no network of the machine's: the image is pulled outside of it, into the same directories.
     node = await createTestNode();
-    const outside = new Runtime({
-      layout: { root: join(node.directory, "root"), state: join(node.directory, "outside") }, mirrors: [registry.url], sharedImageRoot: undefined, podCIDR: "", seccompDirectory: "/", clock: new SystemClock(), logger: silentLogger,
-    });
-    await outside.images.pull("busybox", undefined, new AbortController().signal);
-    outside.close();
+    const rights = observeNodeRights();
+    const root = join(node.directory, "root");
+    const launcher = new Launcher(join(node.directory, "outside"), rights.architecture);
+    // As the runtime itself will: the same index and store.
+    const userName = createHash("sha256").update(root).digest("hex").slice(0, 16);
+    const images = new ImageStore({ indexDirectory: root, storeDirectory: join(root, "images"), userName, mirrors: [registry.url], rights, launcher, logger: silentLogger });
+    await images.pull("busybox", undefined, new AbortController().signal);
     await registry.close();
     await node.startRuntime();
     client = connectCRI(node.socket);
