@@ -105,7 +105,10 @@ export class EtcdStorage implements ObjectStorage {
       known.uses += 1;
       return known.id;
     }
-    const granted = await this.#call(() => this.#client.leaseGrant({ TTL: ttlSeconds + leaseReuseMs / 1_000 }));
+    // What lives shorter than the window must not live longer for being grouped.
+    const isShort = ttlSeconds * 1_000 <= leaseReuseMs;
+    const granted = await this.#call(() => this.#client.leaseGrant({ TTL: isShort ? ttlSeconds : ttlSeconds + leaseReuseMs / 1_000 }));
+    if (isShort) return granted.ID;
     this.#leases.set(ttlSeconds, { id: granted.ID, untilMs: nowMs + leaseReuseMs, uses: 1 });
     return granted.ID;
   }

@@ -99,10 +99,11 @@ export class Pipeline {
     const { request } = about;
     const isLongRunning = isLongRunningRequest(request);
     const user = await this.identify(credentialsOf(exchange), exchange.signal);
-    const release = isLongRunning ? () => {} : this.#admit(exchange.method, user);
+    const isMutating = exchange.method !== "GET" && exchange.method !== "HEAD";
+    const release = isLongRunning ? () => {} : this.enter(isMutating, user);
     if (release === undefined) return sendText(exchange, 429, "Too many requests, please try again later.", { "retry-after": "1" });
     try {
-      const actor = await this.#impersonate(exchange, user);
+      const actor = await this.impersonate(exchange, user);
       await this.authorize(attributesOf(request, actor, exchange), exchange.signal);
       await this.#dispatch(exchange, answer, { ...about, user: actor, isLongRunning });
     } finally {
@@ -125,9 +126,9 @@ export class Pipeline {
     if (result.decision !== "allow") throw forbidden(attributes, result.reason);
   }
 
-  #admit(method: string, user: UserInfo): (() => void) | undefined {
+  /** Counts a request in; undefined when there are too many. The result counts it out. */
+  enter(isMutating: boolean, user: UserInfo): (() => void) | undefined {
     const { maxRequestsInFlight, maxMutatingRequestsInFlight } = this.#options;
-    const isMutating = method !== "GET" && method !== "HEAD";
     const isExempt = user.groups.includes("system:masters");
     if (isMutating) {
       if (!isExempt && maxMutatingRequestsInFlight > 0 && this.#mutatingInFlight >= maxMutatingRequestsInFlight) return undefined;
@@ -139,7 +140,8 @@ export class Pipeline {
     return () => (this.#inFlight -= 1);
   }
 
-  async #impersonate(exchange: Exchange, user: UserInfo): Promise<UserInfo> {
+  /** The user in whose name the request is made. Throws StatusError Forbidden when the client may not do that. */
+  async impersonate(exchange: Exchange, user: UserInfo): Promise<UserInfo> {
     const wanted = impersonationOf(exchange);
     if (wanted === undefined) return user;
     for (const attributes of wanted.questions(user)) await this.authorize(attributes, exchange.signal);
@@ -199,7 +201,7 @@ export function isLongRunningRequest(request: RequestInfo): boolean {
   return request.verb === "watch" || request.verb === "proxy" || longRunningSubresources.has(request.subresource);
 }
 
-function unknownPath(): StatusError {
+export function unknownPath(): StatusError {
   return new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: "the server could not find the requested resource", reason: "NotFound", details: {}, code: 404 });
 }
 
@@ -208,7 +210,7 @@ function methodNotAllowed(): StatusError {
 }
 
 
-function credentialsOf(exchange: Exchange): Credentials {
+export function credentialsOf(exchange: Exchange): Credentials {
   return { clientCertificate: exchange.clientCertificate, bearerToken: bearerTokenOf(exchange), header: (name) => exchange.header(name) };
 }
 
@@ -221,7 +223,7 @@ function bearerTokenOf(exchange: Exchange): string | undefined {
   return encoded === null ? undefined : Buffer.from(encoded[1] as string, "base64url").toString("utf8");
 }
 
-function attributesOf(request: RequestInfo, user: UserInfo, exchange: Exchange): AuthorizerAttributes {
+export function attributesOf(request: RequestInfo, user: UserInfo, exchange: Exchange): AuthorizerAttributes {
   return {
     user,
     verb: request.verb,
