@@ -1,0 +1,68 @@
+// Gives every pod its service account, and its containers the account's token.
+// Source: plugin/pkg/admission/serviceaccount.
+import { newForbidden } from "@lenj/apimachinery";
+import { SystemRandom } from "@lenj/base";
+import type { corev1 } from "@lenj/proto/k8s";
+import type { KubeObject } from "../auth/ports.js";
+import type { AdmissionDependencies, AdmissionPlugin } from "./ports.js";
+
+type Pod = KubeObject & corev1.Pod;
+type Account = KubeObject & corev1.ServiceAccount;
+const mountPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+const volumePrefix = "kube-api-access-";
+/** One hour and seven seconds: tells a token made here from one that somebody asked for with a round number. */
+const expirationSeconds = 3_607;
+const mirrorAnnotation = "kubernetes.io/config.mirror";
+const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+const pods = { group: "", resource: "pods" };
+
+export function serviceAccount({ reader }: AdmissionDependencies): AdmissionPlugin {
+  const random = new SystemRandom();
+  return {
+    name: "ServiceAccount",
+    handles: (operation) => operation === "CREATE",
+    admit: async ({ resource, subresource, object, namespace, signal }) => {
+      if (resource.group !== "" || resource.resource !== "pods" || subresource !== "") return;
+      const pod = object as Pod;
+      const spec = pod.spec as NonNullable<Pod["spec"]>;
+      if (pod.metadata?.annotations?.[mirrorAnnotation] !== undefined) {
+        if (spec.serviceAccountName) throw newForbidden(pods, pod.metadata.name ?? "", "a mirror pod may not reference service accounts");
+        return;
+      }
+      spec.serviceAccountName ||= "default";
+      const account = await reader.getFresh<Account>({ group: "", resource: "serviceaccounts" }, namespace, spec.serviceAccountName, signal);
+      if (account === undefined) {
+        const name = pod.metadata?.name ?? "";
+        throw newForbidden(pods, name, `error looking up service account ${namespace}/${spec.serviceAccountName}: serviceaccount "${spec.serviceAccountName}" not found`);
+      }
+      if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountToken(spec, random);
+      if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) spec.imagePullSecrets = [...(account.imagePullSecrets ?? [])];
+    },
+  };
+}
+
+function mountToken(spec: corev1.PodSpec, random: SystemRandom): void {
+  const known = (spec.volumes ?? []).find((volume) => volume.name?.startsWith(volumePrefix));
+  const name = known?.name ?? `${volumePrefix}${Array.from({ length: 5 }, () => suffixAlphabet[random.below(suffixAlphabet.length)]).join("")}`;
+  let isMounted = false;
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
+    if ((container.volumeMounts ?? []).some((mount) => mount.mountPath === mountPath)) continue;
+    container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }];
+    isMounted = true;
+  }
+  if (isMounted && known === undefined) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
+}
+
+function tokenVolume(name: string): corev1.Volume {
+  return {
+    name,
+    projected: {
+      defaultMode: 0o644,
+      sources: [
+        { serviceAccountToken: { expirationSeconds, path: "token" } },
+        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+        { downwardAPI: { items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }] } },
+      ],
+    },
+  };
+}
