@@ -5,12 +5,15 @@ import { builtinResources } from "@lenj/api";
 import { runComponent, type RunningComponent, readTLSFiles, watchTLSFiles } from "@lenj/component-base";
 import type { ComponentContext } from "@lenj/component-base";
 import { createEtcdClient } from "@lenj/etcd-client";
-import { loadSchemaTable } from "@lenj/proto/k8s-schema";
+import { loadDescriptions, loadSchemaTable } from "@lenj/proto/k8s-schema";
 import { createAuth } from "./auth/index.js";
 import { EtcdStorage } from "./drivers/etcd-storage.js";
-import { noOpenAPI } from "./drivers/openapi-documents.js";
+import { parseIPRange } from "./core/ip-range.js";
+import { parsePortRange } from "./core/port-bitmap.js";
+import { runCompactor } from "./drivers/compactor.js";
 import type { StorageMediaType } from "./drivers/schema-codec.js";
 import { type APIServerOptions, apiserverFlags, validateOptions } from "./options.js";
+import type { KubeletAccess } from "./proxy/subresource-proxies.js";
 import { type ServerTLS, startServer } from "./server.js";
 
 await runComponent({
@@ -29,7 +32,7 @@ async function start(options: APIServerOptions, context: ComponentContext): Prom
     {
       declarations: builtinResources,
       schemaTable: loadSchemaTable(),
-      openapi: noOpenAPI,
+      loadDescriptions,
       storage: new EtcdStorage(client, clock),
       keyRoot: `${options.etcdPrefix.replace(/\/+$/, "")}/`,
       storageMediaType: options.storageMediaType as StorageMediaType,
@@ -44,6 +47,14 @@ async function start(options: APIServerOptions, context: ComponentContext): Prom
       maxMutatingRequestsInFlight: options.maxMutatingRequestsInflight,
       requestTimeoutMs: options.requestTimeout,
       advertiseAddress: advertiseAddress(options),
+      grpcPort: options.grpcPort === 0 ? undefined : options.grpcPort,
+      kubelets: kubeletAccess(options),
+      serviceRanges: options.serviceClusterIpRange.split(",").map((range) => parseIPRange(range)),
+      nodePortRange: parsePortRange(options.serviceNodePortRange),
+      kubernetesServiceNodePort: options.kubernetesServiceNodePort,
+      compact: options.etcdCompactionInterval === 0 ? undefined : (signal) => runCompactor({ client, clock, logger, intervalMs: options.etcdCompactionInterval }, signal),
+      shutdownDelayMs: options.shutdownDelayDuration,
+      eventTTLSeconds: Math.ceil(options.eventTtl / 1_000),
       build: { commit: "", buildDate: "1970-01-01T00:00:00Z", runtimeVersion: process.version, platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}` },
     },
     context,
@@ -62,6 +73,11 @@ async function start(options: APIServerOptions, context: ComponentContext): Prom
 function storeTLS(options: APIServerOptions): NonNullable<Parameters<typeof createEtcdClient>[0]["tls"]> {
   const { ca, cert, key } = readTLSFiles({ caFile: options.etcdCafile, certFile: options.etcdCertfile, keyFile: options.etcdKeyfile });
   return { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) };
+}
+
+function kubeletAccess(options: APIServerOptions): KubeletAccess {
+  const { cert, key, ca } = readTLSFiles({ certFile: options.kubeletClientCertificate, keyFile: options.kubeletClientKey, caFile: options.kubeletCertificateAuthority });
+  return { preferredAddressTypes: options.kubeletPreferredAddressTypes, cert, key, ca, connectTimeoutMs: options.kubeletTimeout };
 }
 
 function servingFiles(options: APIServerOptions): { certFile: string; keyFile: string; caFile: string } {

@@ -4,29 +4,42 @@
 // Not:   flags and files (see main.ts).
 import type { ResourceDeclaration } from "@lenj/apimachinery";
 import { generateUID } from "@lenj/apimachinery";
-import { createSchemaRegistry, type SchemaTable } from "@lenj/apimachinery/schema";
+import { createSchemaRegistry, type DescriptionTable, type SchemaTable } from "@lenj/apimachinery/schema";
 import { type Clock, delay, type Logger, type Random, TaskGroup } from "@lenj/base";
 import type { HealthChecks } from "@lenj/component-base";
 import type { Registry } from "prom-client";
 import { AdmissionChain } from "./admission/chain.js";
 import { createAdmission } from "./admission/index.js";
 import type { AuthModule } from "./auth/ports.js";
+import { startBackground, warm } from "./background.js";
+import { systemObjectHooks } from "./bootstrap/system-objects.js";
 import { ResourceCatalog } from "./core/catalog.js";
+import type { IPRange } from "./core/ip-range.js";
+import type { PortRange } from "./core/port-bitmap.js";
 import type { ObjectStorage } from "./core/storage.js";
 import { WatchCache } from "./core/watch-cache.js";
 import { CacheReader } from "./drivers/cache-reader.js";
 import { DirectWriter } from "./drivers/direct-writer.js";
+import { type GrpcServer, listenGrpc } from "./drivers/grpc-server.js";
 import { HTTPServer } from "./drivers/http-server.js";
+import { createOpenAPISource, fingerprintOf } from "./drivers/openapi-documents.js";
 import { SchemaCodec, type StorageMediaType } from "./drivers/schema-codec.js";
 import { StoreFeed } from "./drivers/store-feed.js";
+import { UpgradeExchange } from "./drivers/upgrade-exchange.js";
+import { createResourceService } from "./grpc/resource-service.js";
 import { actionHandlers } from "./handlers/actions.js";
 import type { ResourceExtension } from "./handlers/extension.js";
 import type { Machine } from "./handlers/machine.js";
 import { ObjectStore } from "./handlers/object-store.js";
+import { createNamespaceExtension } from "./handlers/namespaces.js";
 import { preservingTracker } from "./handlers/preserve-managed-fields.js";
-import { createDocumentHandler, type OpenAPISource } from "./rest/documents.js";
+import { createProxies, type KubeletAccess } from "./proxy/subresource-proxies.js";
+import { createDocumentHandler } from "./rest/documents.js";
 import { Pipeline } from "./rest/pipeline.js";
 import { createRequestMetrics } from "./rest/request-metrics.js";
+import { AddressAllocator } from "./services/address-allocator.js";
+import { PortAllocator } from "./services/port-allocator.js";
+import { createServiceExtension, type ServiceAllocators } from "./services/service-extension.js";
 import type { BuildFacts } from "./core/version.js";
 
 export interface ServerContext {
@@ -46,7 +59,7 @@ export interface ServerTLS {
 export interface ServerSettings {
   readonly declarations: readonly ResourceDeclaration[];
   readonly schemaTable: SchemaTable;
-  readonly openapi: OpenAPISource;
+  readonly loadDescriptions: () => Promise<DescriptionTable>;
   readonly storage: ObjectStorage;
   /** Ends with a slash. */
   readonly keyRoot: string;
@@ -63,10 +76,23 @@ export interface ServerSettings {
   readonly requestTimeoutMs: number;
   readonly advertiseAddress: string;
   readonly build: BuildFacts;
+  /** Undefined: no gRPC front. */
+  readonly grpcPort: number | undefined;
+  readonly kubelets: KubeletAccess;
+  /** The primary family first; at least one. */
+  readonly serviceRanges: readonly IPRange[];
+  readonly nodePortRange: PortRange;
+  readonly kubernetesServiceNodePort: number;
+  /** Compacts the store until aborted; undefined: nobody here does. */
+  readonly compact: ((signal: AbortSignal) => Promise<void>) | undefined;
+  readonly shutdownDelayMs: number;
+  /** How long resources that expire are kept. */
+  readonly eventTTLSeconds: number;
 }
 
 export interface RunningServer {
   readonly port: number;
+  readonly grpcPort: number | undefined;
   readonly machine: Machine;
   readonly pipeline: Pipeline;
   /** Resolves when the server cannot go on. */
@@ -78,12 +104,15 @@ export interface RunningServer {
 
 /** Requests in work at the end get this long. */
 const drainTimeoutMs = 10_000;
+/** The store may be gone already at the end; nobody waits long for it. */
+const leaveTimeoutMs = 3_000;
 
 export async function startServer(settings: ServerSettings, context: ServerContext): Promise<RunningServer> {
   const { clock, logger, random, health, metrics } = context;
-  const catalog = new ResourceCatalog(settings.declarations);
+  const catalog = new ResourceCatalog(settings.declarations.map((declaration) => withEventTTL(declaration, settings.eventTTLSeconds)));
+  const schemas = createSchemaRegistry(settings.schemaTable);
   const codec = new SchemaCodec({
-    schemas: createSchemaRegistry(settings.schemaTable),
+    schemas,
     storageMediaType: settings.storageMediaType,
     defaultsOf: (kind) => catalog.byKind(kind)?.defaults,
   });
@@ -102,9 +131,17 @@ export async function startServer(settings: ServerSettings, context: ServerConte
     managedFields: preservingTracker,
     reviews: auth.reviews,
     actions: actionHandlers,
-    proxies: new Map(),
+    proxies: createProxies(reader, settings.kubelets),
     extensions,
   };
+  const writer = new DirectWriter(machine);
+  const allocators: ServiceAllocators = {
+    addresses: settings.serviceRanges.map((range) => new AddressAllocator(range, { reader, writer, random })),
+    ports: new PortAllocator(settings.nodePortRange, { storage: settings.storage, codec, random, keyRoot: settings.keyRoot }),
+  };
+  extensions.set("/services", createServiceExtension(allocators));
+  const namespaces = catalog.preferred("", "namespaces");
+  if (namespaces !== undefined) extensions.set("/namespaces", createNamespaceExtension(namespaces));
   const requestMetrics = createRequestMetrics(metrics, {
     watchers: () => fed.reduce((sum, { cache }) => sum + cache.watcherCount, 0),
     inFlight: () => pipeline.inFlight,
@@ -115,7 +152,7 @@ export async function startServer(settings: ServerSettings, context: ServerConte
     authorizer: auth.authorizer,
     nonResource: createDocumentHandler({
       catalog: () => catalog,
-      openapi: settings.openapi,
+      openapi: createOpenAPISource({ registry: schemas, catalog, loadDescriptions: settings.loadDescriptions, fingerprint: fingerprintOf(JSON.stringify(settings.schemaTable)) }),
       build: settings.build,
       health,
       metrics,
@@ -139,25 +176,38 @@ export async function startServer(settings: ServerSettings, context: ServerConte
     port: settings.port,
     tls: settings.tls,
     onRequest: (exchange) => pipeline.serve(exchange),
-    onUpgrade: (_request, socket) => socket.destroy(),
+    onUpgrade: (request, socket, head) => {
+      const exchange = new UpgradeExchange(request, socket, head);
+      pipeline.serve(exchange).catch(() => socket.destroy());
+    },
   });
-  logger.info("Serving", { address: settings.address, port: http.port });
-  const writer = new DirectWriter(machine);
-  runHooks(tasks, [...auth.hooks, ...admission.hooks], { reader, writer, feed, health, context });
+  const grpc: GrpcServer | undefined =
+    settings.grpcPort === undefined ? undefined : await listenGrpc({ address: settings.address, port: settings.grpcPort, tls: settings.tls, service: createResourceService(machine, pipeline) });
+  logger.info("Serving", { address: settings.address, port: http.port, grpcPort: grpc?.port });
+  const background = startBackground(tasks, { settings, context, reader, writer, feed, allocators, port: http.port });
+  runHooks(tasks, [...systemObjectHooks(settings.serviceRanges), ...auth.hooks, ...admission.hooks], { reader, writer, feed, health, context });
   let closed: Promise<void> | undefined;
   return {
     port: http.port,
     machine,
     pipeline,
     failed: Promise.race([feed.failed, tasks.failed]),
-    replaceCertificate: (tls) => http.replaceCertificate(tls),
+    grpcPort: grpc?.port,
+    replaceCertificate: (tls) => {
+      http.replaceCertificate(tls);
+      grpc?.replaceCertificate(tls);
+    },
     close: () =>
       (closed ??= (async () => {
         isStopping = true;
         await tasks.close();
+        await background.leave(AbortSignal.timeout(leaveTimeoutMs)).catch((error: unknown) => logger.warn("Cannot leave the kubernetes service", { error }));
+        if (settings.shutdownDelayMs > 0) await delay(clock, settings.shutdownDelayMs);
+        grpc?.stopAccepting();
         for (const { cache } of fed) cache.endWatchers();
         http.stopAccepting();
         await drained(pipeline, clock);
+        await grpc?.close();
         await http.close();
         await feed.close();
         await admission.close();
@@ -205,7 +255,7 @@ function runHooks(tasks: TaskGroup, hooks: AuthModule["hooks"], tools: HookTools
       if (!isDone) throw new Error("not finished");
     });
     tasks.run(hook.name, async (signal) => {
-      await Promise.race([tools.feed.warm, aborted(signal)]);
+      await warm(tools.feed, signal);
       while (!signal.aborted) {
         try {
           await hook.run({ reader: tools.reader, writer: tools.writer, signal });
@@ -223,11 +273,9 @@ function runHooks(tasks: TaskGroup, hooks: AuthModule["hooks"], tools: HookTools
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+function withEventTTL(declaration: ResourceDeclaration, ttlSeconds: number): ResourceDeclaration {
+  const { storage } = declaration;
+  return storage?.ttlSeconds === undefined ? declaration : { ...declaration, storage: { ...storage, ttlSeconds } };
 }
 
 async function drained(pipeline: Pipeline, clock: Clock): Promise<void> {

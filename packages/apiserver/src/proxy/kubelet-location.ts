@@ -61,7 +61,7 @@ export function execPath(pod: corev1.Pod, which: "exec" | "attach", query: URLSe
 
 export function portForwardPath(pod: corev1.Pod, query: URLSearchParams): string {
   const ports = query.getAll("ports").flatMap((text) => text.split(","));
-  const asked = new URLSearchParams(ports.map((port) => ["port", port]));
+  const asked = new URLSearchParams(ports.map((port): [string, string] => ["port", port]));
   return `/portForward/${segments(pod)}${ports.length > 0 ? `?${asked.toString()}` : ""}`;
 }
 

@@ -8,7 +8,7 @@ import { request as httpRequest, type ClientRequest, type IncomingMessage, type 
 import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import { newServiceUnavailable } from "@lenj/apimachinery";
-import type { Exchange } from "../rest/exchange.js";
+import type { Exchange, UpgradeRequest } from "../rest/exchange.js";
 
 export interface RelayTarget {
   readonly scheme: "http" | "https";
@@ -38,10 +38,12 @@ export function forwardedHeaders(headers: Readonly<Record<string, string | strin
 }
 
 /** A request whose answer is passed on as it comes, each piece at once. */
-export async function relayRequest(exchange: Exchange, target: RelayTarget, signal: AbortSignal): Promise<void> {
+export async function relayRequest(exchange: Exchange, target: RelayTarget, options: { signal: AbortSignal; refusal?: (code: number, body: string) => Error }): Promise<void> {
+  const { signal, refusal } = options;
   const request = open(target, { method: exchange.method, headers: forwardedHeaders(exchange.headers(), exchange.remoteAddress), signal });
   exchange.bodyStream().pipe(request);
   const response = await answered(request, target);
+  if (refusal !== undefined && (response.statusCode ?? 500) >= 400) throw refusal(response.statusCode ?? 500, await readText(response));
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(response.headers)) {
     if (value === undefined || hopHeaders.has(name)) continue;
@@ -58,14 +60,8 @@ export async function relayRequest(exchange: Exchange, target: RelayTarget, sign
   }
 }
 
-export interface UpgradeClient {
-  readonly request: IncomingMessage;
-  readonly socket: Duplex;
-  readonly head: Buffer;
-}
-
 /** Relays an upgrade. Resolves when both sides ended. Rejects with StatusError while the client can still be told. */
-export async function relayUpgrade(client: UpgradeClient, target: RelayTarget, headers: Record<string, string | string[]>): Promise<void> {
+export async function relayUpgrade(client: UpgradeRequest, target: RelayTarget, headers: Record<string, string | string[]>): Promise<void> {
   const abort = new AbortController();
   client.socket.once("close", () => abort.abort(new Error("Client closed the connection")));
   const request = open(target, {
@@ -89,6 +85,20 @@ export async function relayUpgrade(client: UpgradeClient, target: RelayTarget, h
   await joined(client, upgraded);
 }
 
+/** Error texts are short; more is cut off. */
+const refusalBytesMax = 64 * 1024;
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    sizeBytes += chunk.length;
+    if (sizeBytes > refusalBytesMax) break;
+  }
+  return Buffer.concat(chunks).toString("utf8").slice(0, refusalBytesMax);
+}
+
 /** The other side answered without switching: its answer is the client's. */
 async function relayRefusal(socket: Duplex, response: IncomingMessage): Promise<void> {
   delete response.headers["transfer-encoding"];
@@ -104,7 +114,7 @@ function responseHead(response: IncomingMessage): string {
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
-function joined(client: UpgradeClient, other: { socket: Duplex; head: Buffer }): Promise<void> {
+function joined(client: UpgradeRequest, other: { socket: Duplex; head: Buffer }): Promise<void> {
   return new Promise((resolve) => {
     for (const socket of [client.socket, other.socket]) {
       (socket as Duplex & { setTimeout?: (ms: number) => void; setNoDelay?: (on: boolean) => void }).setTimeout?.(0);

@@ -1,7 +1,19 @@
 // One HTTP request and its answer, as the REST front sees them. HTTP/1.1 and HTTP/2 look the same from here.
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { ClientCertificate } from "../auth/ports.js";
 
+/** A connection whose client asks to speak another protocol on it. */
+export interface UpgradeRequest {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  /** What the client sent behind the request. */
+  readonly head: Buffer;
+}
+
 export interface Exchange {
+  /** Set when the client asks for another protocol; the handler may take the connection over. */
+  readonly upgrade?: UpgradeRequest | undefined;
   readonly method: string;
   /** Percent-encoded, without the query. */
   readonly path: string;

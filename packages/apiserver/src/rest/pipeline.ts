@@ -40,6 +40,7 @@ export interface PipelineOptions {
 
 export const anonymousUser: UserInfo = { username: "system:anonymous", groups: ["system:unauthenticated"] };
 
+const interactiveSubresources = new Set(["attach", "exec", "portforward"]);
 const longRunningSubresources = new Set(["attach", "exec", "proxy", "log", "portforward"]);
 
 export class Pipeline {
@@ -104,7 +105,12 @@ export class Pipeline {
     if (release === undefined) return sendText(exchange, 429, "Too many requests, please try again later.", { "retry-after": "1" });
     try {
       const actor = await this.impersonate(exchange, user);
-      await this.authorize(attributesOf(request, actor, exchange), exchange.signal);
+      const attributes = attributesOf(request, actor, exchange);
+      await this.authorize(attributes, exchange.signal);
+      // A WebSocket opens with GET, but what runs over it is as powerful as POST. Source: AuthorizePodWebsocketUpgradeCreatePermission.
+      if (exchange.upgrade !== undefined && request.verb === "get" && interactiveSubresources.has(request.subresource)) {
+        await this.authorize({ ...attributes, verb: "create" }, exchange.signal);
+      }
       await this.#dispatch(exchange, answer, { ...about, user: actor, isLongRunning });
     } finally {
       release();
