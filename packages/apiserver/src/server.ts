@@ -2,6 +2,7 @@
 //
 // Owns:  every part it creates; close() ends them all.
 // Not:   flags and files (see main.ts).
+import { setMaxListeners } from "node:events";
 import type { ResourceDeclaration } from "@lenj/apimachinery";
 import { generateUID } from "@lenj/apimachinery";
 import { createSchemaRegistry, type DescriptionTable, type SchemaTable } from "@lenj/apimachinery/schema";
@@ -170,6 +171,8 @@ export async function startServer(settings: ServerSettings, context: ServerConte
   let isStopping = false;
   registerHealth(health, settings, { feed, isStopping: () => isStopping });
   const tasks = new TaskGroup();
+  // One listener a background loop is no leak.
+  setMaxListeners(0, tasks.signal);
   feed.start();
   const http = await HTTPServer.listen({
     address: settings.address,

@@ -11,6 +11,8 @@ import { parseIP } from "../core/ip-range.js";
 import type { ObjectStorage } from "../core/storage.js";
 
 const intervalMs = 10_000;
+/** At the start of a cluster the namespace may not be there yet. */
+const retryMs = 500;
 const leaseSeconds = 15;
 const services = { group: "", resource: "services" } as const;
 const endpoints = { group: "", resource: "endpoints" } as const;
@@ -45,12 +47,14 @@ export class KubernetesService {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
     while (!signal.aborted) {
+      let waitMs = intervalMs;
       try {
         await this.reconcile(signal);
       } catch (error) {
-        if (!signal.aborted) logger.warn("Cannot reconcile the kubernetes service", { error });
+        waitMs = retryMs;
+        if (!signal.aborted && !isStatusError(error, "NotFound")) logger.warn("Cannot reconcile the kubernetes service", { error });
       }
-      await delay(clock, intervalMs, signal).catch(() => {
+      await delay(clock, waitMs, signal).catch(() => {
         // Stopped: the loop's condition ends it.
       });
     }
