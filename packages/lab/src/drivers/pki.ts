@@ -91,7 +91,7 @@ function writeKubeconfigs(config: LabConfig, paths: LabPaths): void {
   const inside = `https://${apiserverAddress(1)}:${apiserverPorts.rest}`;
   const users = ["controller-manager", "scheduler", "dns", ...ordinals(config.nodes).flatMap((n) => [nodeName(n), `${nodeName(n)}-proxy`])];
   for (const user of users) {
-    write(`${paths.kubeconfigs}/${user}`, kubeconfigOf(paths, user, { server: inside, ...(process.env["LENJ_GRPC"] === "1" ? { grpcServer: `${apiserverAddress(1)}:${apiserverPorts.grpc}` } : {}) }));
+    write(`${paths.kubeconfigs}/${user}`, kubeconfigOf(paths, user, { server: inside, grpcServer: `${apiserverAddress(1)}:${apiserverPorts.grpc}` }));
   }
   write(`${paths.kubeconfigs}/admin-inside`, kubeconfigOf(paths, "admin", { server: inside }));
   write(`${paths.state}/kubeconfig`, kubeconfigOf(paths, "admin", { server: `https://127.0.0.1:${config.ports.apiserver}` }));
