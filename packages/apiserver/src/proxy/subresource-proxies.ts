@@ -52,10 +52,10 @@ export function createProxies(reader: ObjectReader, kubelets: KubeletAccess): Re
       await relayRequest(exchange, kubeletTarget(pod.spec.nodeName, path), { signal: call.signal, refusal });
     }],
     ["/nodes/proxy", async (resource) => {
-      const { scheme, name, port } = splitName(resource.call.name);
+      const { scheme, name, port } = splitName(resource.call.name, "https");
       if (await redirected(resource)) return;
       const target = kubeletTarget(name, restOf(resource));
-      await relay(resource, { ...target, scheme: scheme === "http" ? "http" : target.scheme, port: port === "" ? target.port : Number(port) });
+      await relay(resource, { ...target, scheme, port: port === "" ? target.port : Number(port) });
     }],
     ["/pods/proxy", async (resource) => {
       const { scheme, name, port } = splitName(resource.call.name);
@@ -93,13 +93,13 @@ async function relay(resource: ResourceRequest, target: RelayTarget): Promise<vo
 }
 
 /** `[scheme:]name[:port]`. */
-function splitName(text: string): { scheme: "http" | "https"; name: string; port: string } {
+function splitName(text: string, byDefault: "http" | "https" = "http"): { scheme: "http" | "https"; name: string; port: string } {
   const parts = text.split(":");
-  if (parts.length === 1) return { scheme: "http", name: text, port: "" };
-  if (parts.length === 2) return { scheme: "http", name: parts[0] as string, port: parts[1] as string };
+  if (parts.length === 1) return { scheme: byDefault, name: text, port: "" };
+  if (parts.length === 2) return { scheme: byDefault, name: parts[0] as string, port: parts[1] as string };
   const [scheme, name, port] = parts as [string, string, string];
   if (parts.length !== 3 || (scheme !== "http" && scheme !== "https" && scheme !== "")) throw newBadRequest(`invalid request ${JSON.stringify(text)}`);
-  return { scheme: scheme === "https" ? "https" : "http", name, port };
+  return { scheme: scheme === "" ? byDefault : scheme, name, port };
 }
 
 /** What follows `/proxy`, with the query. */
