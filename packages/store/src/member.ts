@@ -144,6 +144,7 @@ export class Member {
         {
           ...this.identity,
           folder: `${config.dataDir}/member`,
+          appliedIndex: () => this.replica.appliedIndex,
           isRemoved: (id) => this.replica.state.members.isRemoved(id),
           step: (messages) => this.replica.step(messages),
           localRenew: (id) => this.#opened.leases.localRenew(id),

@@ -88,12 +88,22 @@ export class LeaseKeeper implements LeaseKeeperPort {
     }
   }
 
+  /** A leader that was paused may be none any more: it asks the others before it acts on its own clock. */
+  async #revoke(ids: readonly bigint[]): Promise<void> {
+    await this.replica.linearizable();
+    const { leases } = this.replica.state;
+    const isOverdue = (id: bigint): boolean => (leases.get(id)?.expiryMs ?? Number.POSITIVE_INFINITY) <= this.clock.monotonicMs();
+    if (!this.replica.isLeader) return;
+    await Promise.all(ids.filter(isOverdue).map((ID) => this.replica.propose({ leaseRevoke: { ID } })));
+  }
+
   #scan(): void {
     if (!this.replica.isLeader) return;
     const { leases } = this.replica.state;
     const nowMs = this.clock.monotonicMs();
     const ignore = (error: unknown): void => this.logger.debug("Lease upkeep failed", { error });
-    for (const ID of leases.takeExpired(nowMs, revokesPerScan, revokeRetryMs)) this.replica.propose({ leaseRevoke: { ID } }).catch(ignore);
+    const expired = leases.takeExpired(nowMs, revokesPerScan, revokeRetryMs);
+    if (expired.length > 0) this.#revoke(expired).catch(ignore);
     const checkpoints = leases.checkpointsDue(nowMs, checkpointEverySeconds, checkpointsPerScan);
     if (checkpoints.length === 0) return;
     const leaseCheckpoint = { checkpoints: checkpoints.map(({ id, remainingSeconds }) => ({ ID: id, remainingTTL: remainingSeconds })) };

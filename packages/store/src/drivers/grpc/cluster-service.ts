@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { etcdserverpb } from "@lenj/proto/etcd";
 import { StoreError } from "../../core/errors.js";
-import type { MemberRecord } from "../../core/membership.js";
+import type { Membership, MemberRecord } from "../../core/membership.js";
 import { unary } from "./call.js";
 import type { FrontContext } from "./front.js";
 
@@ -11,9 +11,10 @@ const learnersMax = 1;
 
 export function clusterService(context: FrontContext): UntypedServiceImplementation {
   const { logger, replica, header, clock } = context;
-  const { members, space } = replica.state;
-  const list = (): etcdserverpb.Member[] => members.list().map(wireMember);
-  const answer = (): { header: etcdserverpb.ResponseHeader; members: etcdserverpb.Member[] } => ({ header: header(space.currentRevision), members: list() });
+  // Looked up at each use: a snapshot of the leader may replace the state.
+  const members = (): Membership => replica.state.members;
+  const list = (): etcdserverpb.Member[] => members().list().map(wireMember);
+  const answer = (): { header: etcdserverpb.ResponseHeader; members: etcdserverpb.Member[] } => ({ header: header(replica.state.space.currentRevision), members: list() });
   return {
     memberList: unary(logger, async (request: etcdserverpb.MemberListRequest): Promise<etcdserverpb.MemberListResponse> => {
       if (request.linearizable) await replica.linearizable();
@@ -22,25 +23,25 @@ export function clusterService(context: FrontContext): UntypedServiceImplementat
     memberAdd: unary(logger, async (request: etcdserverpb.MemberAddRequest): Promise<etcdserverpb.MemberAddResponse> => {
       checkPeerURLs(request.peerURLs);
       const id = memberIDOf(request.peerURLs, String(clock.wallMs()));
-      members.checkAdd(id, request.peerURLs, request.isLearner, learnersMax);
+      members().checkAdd(id, request.peerURLs, request.isLearner, learnersMax);
       const member: MemberRecord = { id, peerUrls: request.peerURLs, name: "", clientUrls: [], isLearner: request.isLearner };
       await replica.proposeMembership([{ type: request.isLearner ? "addLearner" : "addVoter", memberID: id }], { member, promote: false });
       return { ...answer(), member: wireMember(member) };
     }),
     memberRemove: unary(logger, async (request: etcdserverpb.MemberRemoveRequest): Promise<etcdserverpb.MemberRemoveResponse> => {
-      members.checkExists(request.ID);
+      members().checkExists(request.ID);
       await replica.proposeMembership([{ type: "remove", memberID: request.ID }], { member: undefined, promote: false });
       return answer();
     }),
     memberUpdate: unary(logger, async (request: etcdserverpb.MemberUpdateRequest): Promise<etcdserverpb.MemberUpdateResponse> => {
       checkPeerURLs(request.peerURLs);
-      members.checkUpdate(request.ID, request.peerURLs);
-      const member = { ...members.checkExists(request.ID), peerUrls: request.peerURLs };
+      members().checkUpdate(request.ID, request.peerURLs);
+      const member = { ...members().checkExists(request.ID), peerUrls: request.peerURLs };
       await replica.proposeMembership([{ type: "update", memberID: request.ID }], { member, promote: false });
       return answer();
     }),
     memberPromote: unary(logger, async (request: etcdserverpb.MemberPromoteRequest): Promise<etcdserverpb.MemberPromoteResponse> => {
-      const member = members.checkExists(request.ID);
+      const member = members().checkExists(request.ID);
       if (!member.isLearner) throw new StoreError("MEMBER_NOT_LEARNER");
       if (!replica.isLeader) throw new StoreError("NOT_LEADER");
       const status = replica.node.status();

@@ -6,16 +6,20 @@ import type { LeaseGrantAnswer } from "../../core/answers.js";
 import { StoreError } from "../../core/errors.js";
 import { serviceError, unary } from "./call.js";
 import type { FrontContext } from "./front.js";
+import { leaseCost, Quota } from "./quota.js";
 
 export function leaseService(context: FrontContext): UntypedServiceImplementation {
   const { logger, replica, header, random, leases } = context;
-  const { state } = replica;
+  const quota = new Quota(context);
+  // As upstream: one and a half election timeouts, in whole seconds.
+  const ttlSecondsMin = Math.ceil((1.5 * replica.config.electionTicks * replica.config.heartbeatMs) / 1_000);
   return {
     leaseGrant: unary(logger, async (request: etcdserverpb.LeaseGrantRequest): Promise<etcdserverpb.LeaseGrantResponse> => {
+      await quota.check(leaseCost);
       if (request.TTL > leaseTTLSecondsMax) throw new StoreError("LEASE_TTL_TOO_LARGE");
       // 63 bits, so that the number is positive in every language.
       const id = request.ID === 0n ? (Buffer.from(random.bytes(8)).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn) || 1n : request.ID;
-      const answer = (await replica.propose({ leaseGrant: { ID: id, TTL: request.TTL } })) as LeaseGrantAnswer;
+      const answer = (await replica.propose({ leaseGrant: { ID: id, TTL: Math.max(ttlSecondsMin, request.TTL) } })) as LeaseGrantAnswer;
       return { header: header(answer.revision), ID: answer.id, TTL: answer.ttlSeconds, error: "" };
     }),
     leaseRevoke: unary(logger, async (request: etcdserverpb.LeaseRevokeRequest): Promise<etcdserverpb.LeaseRevokeResponse> => {
@@ -29,7 +33,7 @@ export function leaseService(context: FrontContext): UntypedServiceImplementatio
         last = last.then(async () => {
           const ttlSeconds = await leases.renew(ID);
           // An unknown lease is no error here: it has no time left.
-          call.write({ header: header(state.space.currentRevision), ID, TTL: ttlSeconds ?? 0 });
+          call.write({ header: header(replica.state.space.currentRevision), ID, TTL: ttlSeconds ?? 0 });
         });
         last.catch((error: unknown) => call.destroy(serviceError(error)));
       });
@@ -39,13 +43,13 @@ export function leaseService(context: FrontContext): UntypedServiceImplementatio
     leaseTimeToLive: unary(logger, async (request: etcdserverpb.LeaseTimeToLiveRequest): Promise<etcdserverpb.LeaseTimeToLiveResponse> => {
       await replica.linearizable();
       const times = await leases.times(request.ID);
-      const lease = state.leases.get(request.ID);
+      const lease = replica.state.leases.get(request.ID);
       const keys = request.keys && lease !== undefined ? [...lease.keys].map((key) => Buffer.from(keyToBytes(key))) : [];
-      return { header: header(state.space.currentRevision), ID: request.ID, TTL: times?.remainingSeconds ?? -1, grantedTTL: times?.grantedSeconds ?? 0, keys };
+      return { header: header(replica.state.space.currentRevision), ID: request.ID, TTL: times?.remainingSeconds ?? -1, grantedTTL: times?.grantedSeconds ?? 0, keys };
     }),
     leaseLeases: unary(logger, async (): Promise<etcdserverpb.LeaseLeasesResponse> => {
       await replica.linearizable();
-      return { header: header(state.space.currentRevision), leases: state.leases.ids().map((ID) => ({ ID })) };
+      return { header: header(replica.state.space.currentRevision), leases: replica.state.leases.ids().map((ID) => ({ ID })) };
     }),
   };
 }

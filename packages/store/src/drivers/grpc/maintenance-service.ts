@@ -9,22 +9,21 @@ import { type FrontContext, storeVersion } from "./front.js";
 
 export function maintenanceService(context: FrontContext): UntypedServiceImplementation {
   const { logger, replica, header, backend } = context;
-  const { state } = replica;
   return {
     status: unary(logger, (): etcdserverpb.StatusResponse => {
       const status = replica.node.status();
-      const errors = [...(replica.leaderID === 0n ? ["etcdserver: no leader"] : []), ...state.alarms.list(0).map((alarm) => `memberID:${alarm.memberID} alarm:${alarm.alarm}`)];
+      const errors = [...(replica.leaderID === 0n ? ["etcdserver: no leader"] : []), ...replica.state.alarms.list(0).map((alarm) => `memberID:${alarm.memberID} alarm:${alarm.alarm}`)];
       return {
-        header: header(state.space.currentRevision),
+        header: header(replica.state.space.currentRevision),
         version: storeVersion,
-        dbSize: state.space.bytesInUse,
-        dbSizeInUse: state.space.bytesInUse,
+        dbSize: replica.state.space.bytesInUse,
+        dbSizeInUse: replica.state.space.bytesInUse,
         leader: replica.leaderID,
         raftIndex: status.commit,
         raftTerm: status.term,
         raftAppliedIndex: replica.appliedIndex,
         errors,
-        isLearner: state.members.get(replica.config.memberID)?.isLearner ?? false,
+        isLearner: replica.state.members.get(replica.config.memberID)?.isLearner ?? false,
         storageVersion: "3.6.0",
         dbSizeQuota: context.quotaBytes,
         downgradeInfo: { enabled: false, targetVersion: "" },
@@ -37,20 +36,20 @@ export function maintenanceService(context: FrontContext): UntypedServiceImpleme
     defragment: unary(logger, async (): Promise<etcdserverpb.DefragmentResponse> => {
       await backend.flush();
       await backend.database.compactRange(new Uint8Array(0), Uint8Array.of(0xff));
-      return { header: header(state.space.currentRevision) };
+      return { header: header(replica.state.space.currentRevision) };
     }),
-    hash: unary(logger, async (): Promise<etcdserverpb.HashResponse> => ({ header: header(state.space.currentRevision), hash: await hashRows(context, 0) })),
-    hashKV: unary(logger, async (request: etcdserverpb.HashKVRequest): Promise<etcdserverpb.HashKVResponse> => {
-      state.space.checkReadable(request.revision);
+    hash: unary(logger, async (): Promise<etcdserverpb.HashResponse> => ({ header: header(replica.state.space.currentRevision), hash: await hashRows(context, 0) })),
+    hashKv: unary(logger, async (request: etcdserverpb.HashKVRequest): Promise<etcdserverpb.HashKVResponse> => {
+      replica.state.space.checkReadable(request.revision);
       const hash = await hashRows(context, request.revision);
-      return { header: header(state.space.currentRevision), hash, compactRevision: state.space.compactRevision, hashRevision: request.revision === 0 ? state.space.currentRevision : request.revision };
+      return { header: header(replica.state.space.currentRevision), hash, compactRevision: replica.state.space.compactRevision, hashRevision: request.revision === 0 ? replica.state.space.currentRevision : request.revision };
     }),
     moveLeader: unary(logger, (request: etcdserverpb.MoveLeaderRequest): etcdserverpb.MoveLeaderResponse => {
       if (!replica.isLeader) throw new StoreError("NOT_LEADER");
-      const target = state.members.get(request.targetID);
+      const target = replica.state.members.get(request.targetID);
       if (target === undefined || target.isLearner) throw new StoreError("BAD_LEADER_TRANSFEREE");
       replica.transferLeadership(request.targetID);
-      return { header: header(state.space.currentRevision) };
+      return { header: header(replica.state.space.currentRevision) };
     }),
   };
 }

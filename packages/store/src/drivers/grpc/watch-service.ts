@@ -3,23 +3,29 @@
 // Owns:  the watches of each stream and what is on its way to the client.
 // S1. The `created` answer of a watch precedes its events; nothing follows its `canceled` answer.
 // S2. A stream whose client does not read is not written to beyond its window: its watches fall behind and catch up from storage.
+// S3. A client that asked for it (`hasleader`) loses its stream, instead of waiting for nothing, once this member has long known no leader.
 // Source: etcd server/etcdserver/api/v3rpc/watch.go.
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Timer } from "@lenj/base";
 import { type KeyEvent, keyRangeFromWire, type Watcher, type WatchSink } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { encodeEvent, encodeWatch, type WatchMessage } from "./answer-codec.js";
+import { serviceError } from "./call.js";
 import type { FrontContext } from "./front.js";
+import { StoreError } from "../../core/errors.js";
 
 type WatchCall = ServerDuplexStream<etcdserverpb.WatchRequest, Buffer>;
 
 const { WatchCreateRequest_FilterType: FilterType } = etcdserverpb;
 /** A watch that asks for it hears at least this often how far it has come. */
 const progressIntervalMs = 600_000;
-/** Revision of messages about the stream as a whole. */
+/** Election timeouts without a leader after which such streams end. */
+const leaderlessElections = 3;
+/** Stands for the stream as a whole, and for a watch that could not be created. */
 const streamWatchID = -1;
-const duplicateReason = "etcdserver: mvcc: duplicate watch ID provided on the WatchStream";
-const invalidRangeReason = "etcdserver: mvcc: watcher range is empty";
+const duplicateReason = "mvcc: duplicate watch ID provided on the WatchStream";
+const compactedReason = "etcdserver: mvcc: required revision has been compacted";
+const invalidRangeReason = "mvcc: watcher range is empty";
 
 export function watchService(context: FrontContext): UntypedServiceImplementation {
   return { watch: (call: WatchCall) => new WatchStream(call, context) };
@@ -30,6 +36,7 @@ class WatchStream implements WatchSink {
   #nextID = 0;
   #isClosed = false;
   #progress: Timer | undefined;
+  #leaderCheck: Timer | undefined;
   /** When a watch last told its client a revision. */
   readonly #heardMs = new Map<number, number>();
 
@@ -45,6 +52,7 @@ class WatchStream implements WatchSink {
     call.on("error", () => this.close());
     call.on("close", () => this.close());
     this.#armProgress();
+    if (call.metadata.get("hasleader").includes("true")) this.#armLeaderCheck();
   }
 
   close(): void {
@@ -52,6 +60,7 @@ class WatchStream implements WatchSink {
     this.#isClosed = true;
     this.context.streams.delete(this);
     this.#progress?.cancel();
+    this.#leaderCheck?.cancel();
     for (const watcher of this.#watchers.values()) this.context.replica.watches.remove(watcher);
     this.#watchers.clear();
     this.call.end();
@@ -72,7 +81,8 @@ class WatchStream implements WatchSink {
 
   sendCompacted(watcher: Watcher, compactRevision: number): void {
     this.#watchers.delete(watcher.id);
-    this.#send({ watchID: watcher.id, canceled: true, compactRevision, cancelReason: "etcdserver: mvcc: required revision has been compacted" });
+    this.#heardMs.delete(watcher.id);
+    this.#send({ watchID: watcher.id, canceled: true, compactRevision });
   }
 
   #onRequest({ requestUnion }: etcdserverpb.WatchRequest): void {
@@ -97,9 +107,10 @@ class WatchStream implements WatchSink {
     const key = request.key.length === 0 ? Buffer.from([0]) : request.key;
     const isReversed = request.rangeEnd.length > 0 && !(request.rangeEnd.length === 1 && request.rangeEnd[0] === 0) && Buffer.compare(key, request.rangeEnd) >= 0;
     const asked = Number(request.watchId);
-    if (isReversed || (asked !== 0 && this.#watchers.has(asked))) {
-      const id = isReversed ? streamWatchID : asked;
-      this.#send({ watchID: id, created: true, canceled: true, cancelReason: isReversed ? invalidRangeReason : duplicateReason });
+    const isDuplicate = asked !== 0 && this.#watchers.has(asked);
+    if (isReversed || isDuplicate || request.startRevision < 0) {
+      const cancelReason = isReversed ? invalidRangeReason : isDuplicate ? duplicateReason : compactedReason;
+      this.#send({ watchID: streamWatchID, created: true, canceled: true, cancelReason });
       return;
     }
     const id = asked === 0 ? this.#freeID() : asked;
@@ -149,6 +160,17 @@ class WatchStream implements WatchSink {
         this.#send({ watchID: watcher.id });
       }
       if (!this.#isClosed) this.#armProgress();
+    });
+  }
+
+  #armLeaderCheck(): void {
+    const { clock, replica } = this.context;
+    const electionMs = replica.config.electionTicks * replica.config.heartbeatMs;
+    this.#leaderCheck = clock.after(electionMs, () => {
+      if (replica.leaderlessMs >= leaderlessElections * electionMs) {
+        this.call.destroy(serviceError(new StoreError("NO_LEADER")));
+        this.close();
+      } else if (!this.#isClosed) this.#armLeaderCheck();
     });
   }
 

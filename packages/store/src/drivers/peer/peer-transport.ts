@@ -162,6 +162,7 @@ export interface PeerReceiver {
   readonly clusterID: bigint;
   readonly memberID: bigint;
   isRemoved(id: bigint): boolean;
+  appliedIndex(): number;
   step(messages: readonly Message[]): void;
   localRenew(id: bigint): number | undefined;
   localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined;
@@ -219,24 +220,42 @@ function exchange(call: ServerDuplexStream<PeerFrame, PeerReply>, receiver: Peer
   call.on("error", () => {});
 }
 
+/** Members of this process that are receiving a state; the folder holds one at a time. */
+const receiving = new WeakSet<PeerReceiver>();
+
 async function receiveSnapshot(call: ServerReadableStream<SnapshotChunk, SnapshotReply>, receiver: PeerReceiver, logger: Logger): Promise<void> {
+  if (receiving.has(receiver)) throw new Error("another snapshot is being received");
+  receiving.add(receiver);
+  try {
+    if (await takeSnapshot(call, receiver, logger)) await receiver.replaceState();
+  } finally {
+    receiving.delete(receiver);
+  }
+}
+
+/** Returns false when the state here is as new already: a late snapshot must not take it back. */
+async function takeSnapshot(call: ServerReadableStream<SnapshotChunk, SnapshotReply>, receiver: PeerReceiver, logger: Logger): Promise<boolean> {
   const incoming = await IncomingState.start(receiver.folder);
-  let isComplete = false;
+  let [isComplete, isLate] = [false, false];
   try {
     for await (const { chunk } of call as AsyncIterable<SnapshotChunk>) {
       if (chunk?.$case === "header") {
         if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
-        logger.info("Receiving snapshot", { index: chunk.value.message?.snapshot?.index });
-      } else if (chunk?.$case === "data") await incoming.write(chunk.value);
+        const index = chunk.value.message?.snapshot?.index ?? 0;
+        isLate = index <= receiver.appliedIndex();
+        logger.info("Receiving snapshot", { index });
+      } else if (isLate) continue;
+      else if (chunk?.$case === "data") await incoming.write(chunk.value);
       else if (chunk?.$case === "trailer") {
         await incoming.finish(chunk.value);
         isComplete = true;
       }
     }
-    if (!isComplete) throw new Error("the snapshot ended early");
+    if (!isComplete && !isLate) throw new Error("the snapshot ended early");
   } catch (error) {
     if (!isComplete) await incoming.abandon();
     throw error;
   }
-  await receiver.replaceState();
+  if (isLate) await incoming.abandon();
+  return !isLate;
 }

@@ -1,0 +1,1 @@
+export { type ClusterOptions, eventually, freePort, type MemberAddress, StoreCluster } from "./store-process.js";

@@ -1,0 +1,141 @@
+// A store, or etcd, as a real process for tests: started by flags, ready by its API, ended by pid.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const mainFile = fileURLToPath(new URL("../main.js", import.meta.url));
+const firstPort = 21_000;
+const portSpan = 10_000;
+
+/** A port below the ephemeral range that nothing listens on now. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = firstPort + Math.floor(Math.random() * portSpan);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+}
+
+export interface MemberAddress {
+  readonly name: string;
+  readonly clientURL: string;
+  readonly peerURL: string;
+}
+
+export interface ClusterOptions {
+  readonly members: number;
+  /** Added to every member's command line. */
+  readonly flags?: readonly string[];
+  readonly scheme?: "http" | "https";
+}
+
+/** Members of one cluster on loopback, in a temporary folder. */
+export class StoreCluster {
+  readonly #processes = new Map<string, { readonly process: ChildProcess; readonly exited: Promise<unknown> }>();
+
+  private constructor(
+    readonly folder: string,
+    readonly addresses: readonly MemberAddress[],
+    readonly options: ClusterOptions,
+  ) {}
+
+  static async create(options: ClusterOptions, folder = mkdtempSync(join(tmpdir(), "lenj-store-"))): Promise<StoreCluster> {
+    const scheme = options.scheme ?? "http";
+    const addresses: MemberAddress[] = [];
+    for (let number = 1; number <= options.members; number += 1) {
+      addresses.push({ name: `s${number}`, clientURL: `${scheme}://127.0.0.1:${await freePort()}`, peerURL: `${scheme}://127.0.0.1:${await freePort()}` });
+    }
+    return new StoreCluster(folder, addresses, options);
+  }
+
+  get endpoints(): string[] {
+    return this.addresses.map(({ clientURL }) => clientURL);
+  }
+
+  startAll(): void {
+    for (const { name } of this.addresses) this.start(name);
+  }
+
+  start(name: string): void {
+    const address = this.#address(name);
+    const flags = [
+      ...["--name", name, "--data-dir", join(this.folder, name)],
+      ...["--listen-client-urls", address.clientURL, "--advertise-client-urls", address.clientURL],
+      ...["--listen-peer-urls", address.peerURL, "--initial-advertise-peer-urls", address.peerURL],
+      ...["--initial-cluster", this.addresses.map((member) => `${member.name}=${member.peerURL}`).join(",")],
+      ...(this.options.flags ?? []),
+    ];
+    const child = spawn(process.execPath, [mainFile, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    const log = join(this.folder, `${name}.log`);
+    const keep = (chunk: Buffer): void => writeFileSync(log, chunk, { flag: "a" });
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    this.#processes.set(name, { process: child, exited: once(child, "exit") });
+  }
+
+  /** Sends a signal and, unless it only pauses or resumes, waits for the end. */
+  async signal(name: string, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void> {
+    const running = this.#processes.get(name);
+    if (running === undefined) return;
+    running.process.kill(signal);
+    if (signal === "SIGSTOP" || signal === "SIGCONT") return;
+    await running.exited;
+    this.#processes.delete(name);
+  }
+
+  /** What a member has logged so far. */
+  log(name: string): string {
+    return readFileSync(join(this.folder, `${name}.log`), "utf8");
+  }
+
+  async close(): Promise<void> {
+    for (const name of [...this.#processes.keys()]) await this.signal(name, "SIGKILL");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Runs Debian's etcdctl against some members (default: all). Returns what it wrote and its exit code. */
+  etcdctl(args: readonly string[], options: { readonly endpoints?: readonly string[]; readonly input?: string } = {}): { readonly code: number; readonly stdout: string; readonly stderr: string } {
+    // Without scheme: etcdctl 3.4 puts what it is given into :authority for per-endpoint calls, and HTTP/2 servers refuse "http://" there.
+    const endpoints = (options.endpoints ?? this.endpoints).map((url) => new URL(url).host).join(",");
+    const result = spawnSync("etcdctl", ["--endpoints", endpoints, ...args], {
+      env: { ...process.env, ETCDCTL_API: "3" },
+      encoding: "utf8",
+      timeout: 20_000,
+      ...(options.input === undefined ? {} : { input: options.input }),
+    });
+    return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
+  }
+
+  #address(name: string): MemberAddress {
+    const address = this.addresses.find((member) => member.name === name);
+    if (address === undefined) throw new Error(`no member ${name}`);
+    return address;
+  }
+}
+
+/** Polls until `check` gives a value; its errors count as "not yet" until the time is up. */
+export async function eventually<T>(check: () => Promise<T | undefined>, timeoutMs = 30_000): Promise<T> {
+  const deadlineMs = Date.now() + timeoutMs;
+  let last: unknown = new Error("the condition never held");
+  while (Date.now() < deadlineMs) {
+    try {
+      const value = await check();
+      if (value !== undefined) return value;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw last;
+}
