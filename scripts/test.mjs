@@ -50,12 +50,15 @@ process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
 function runSuite({ name, workers }) {
   const folder = mkdtempSync(`${tmpdir()}/lenj-test-`);
   const report = `${folder}/report.json`;
+  // One lab serves all end-to-end tests that need no special one; it is taken down here, whatever became of them.
+  const env = name === "e2e" ? { ...process.env, LENJ_E2E_STATE: folder } : process.env;
   spawnSync(
     process.execPath,
     [`${root}node_modules/jest/bin/jest.js`, "--selectProjects", name, `--maxWorkers=${workers}`, "--passWithNoTests", "--json", `--outputFile=${report}`],
     // The report also goes to standard output, where nobody wants it; people read standard error.
-    { cwd: root, stdio: ["ignore", "ignore", "inherit"] },
+    { cwd: root, stdio: ["ignore", "ignore", "inherit"], env },
   );
+  if (name === "e2e") spawnSync(process.execPath, [`${root}packages/lab/dist/main.js`, "--state", `${folder}/lab`, "down", "--purge"], { stdio: "ignore" });
   try {
     const result = JSON.parse(readFileSync(report, "utf8"));
     for (const file of result.testResults) {

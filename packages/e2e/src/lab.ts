@@ -60,6 +60,9 @@ const kubectlProgram = findKubectl();
 /** True where labs can run: the end-to-end tests need root and namespaces. */
 export const canRunLabs = process.getuid?.() === 0 && spawnSync("unshare", ["--net", "--pid", "--mount", "--fork", "true"]).status === 0;
 
+/** Set when a file is run alone: then it takes the lab down itself. */
+let sharedInThisFile: { readonly lab: Lab; readonly state: string } | undefined;
+
 export class Lab {
   constructor(readonly state: string) {}
 
@@ -72,12 +75,7 @@ export class Lab {
     const state = process.env["LENJ_E2E_STATE"] ?? mkdtempSync(`${tmpdir()}/lenj-e2e-`);
     const lab = new Lab(`${state}/lab`);
     await lab.up();
-    if (process.env["LENJ_E2E_STATE"] === undefined) {
-      afterAll(async () => {
-        await lab.down();
-        rmSync(state, { recursive: true, force: true });
-      }, 60_000);
-    }
+    if (process.env["LENJ_E2E_STATE"] === undefined) sharedInThisFile = { lab, state };
     return lab;
   }
 
@@ -175,4 +173,14 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals = "SIGKIL
 }
 
 /** `describe` where labs can run, else skipped by name; in CI nothing is skipped. */
-export const describeLab: (name: string, body: () => void) => void = canRunLabs || process.env["CI"] === "true" ? describe : describe.skip;
+export function describeLab(name: string, body: () => void): void {
+  (canRunLabs || process.env["CI"] === "true" ? describe : describe.skip)(name, () => {
+    // Hooks run in the opposite order of their registration: the file's own come first.
+    afterAll(async () => {
+      if (sharedInThisFile === undefined) return;
+      await sharedInThisFile.lab.down();
+      rmSync(sharedInThisFile.state, { recursive: true, force: true });
+    }, 60_000);
+    body();
+  });
+}

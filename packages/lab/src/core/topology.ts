@@ -159,6 +159,8 @@ function apiserverProcess(config: LabConfig, paths: LabPaths): ProcessSpec {
       `--kubelet-certificate-authority=${paths.pki}/ca.crt`,
       `--kubelet-client-certificate=${paths.pki}/apiserver-kubelet-client.crt`,
       `--kubelet-client-key=${paths.pki}/apiserver-kubelet-client.key`,
+      // The lab's hosts have no names outside the cluster.
+      "--kubelet-preferred-address-types=InternalIP",
       `--service-account-issuer=https://kubernetes.default.svc.${fabric.clusterDomain}`,
       `--service-account-key-file=${paths.pki}/sa.pub`,
       `--service-account-signing-key-file=${paths.pki}/sa.key`,
