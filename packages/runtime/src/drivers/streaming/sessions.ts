@@ -70,7 +70,11 @@ export async function serveAttach(runtime: Runtime, request: AttachRequest, chan
   const sendControl = async (message: Uint8Array): Promise<void> => {
     // Each message by itself: the shim's end is opened for reading and writing, so this never waits.
     const control = await open(pipe(layout, record.id, "control"), constants.O_WRONLY | constants.O_NONBLOCK);
-    await control.write(message).finally(() => control.close());
+    try {
+      await control.write(message);
+    } finally {
+      await control.close();
+    }
   };
   const endInput = (): void => {
     input?.end();

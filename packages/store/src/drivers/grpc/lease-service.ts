@@ -37,7 +37,9 @@ export function leaseService(context: FrontContext): UntypedServiceImplementatio
         });
         last.catch((error: unknown) => call.destroy(serviceError(error)));
       });
-      call.on("end", () => last.finally(() => call.end()));
+      call.on("end", () => {
+        last.catch(() => {}).finally(() => call.end());
+      });
       call.on("error", () => {});
     },
     leaseTimeToLive: unary(logger, async (request: etcdserverpb.LeaseTimeToLiveRequest): Promise<etcdserverpb.LeaseTimeToLiveResponse> => {

@@ -116,7 +116,8 @@ export class SPDYSession {
   close(): void {
     for (const stream of [...this.#streams.values()]) {
       this.#streams.delete(stream.id);
-      stream.deliver(null);
+      // Ending takes no room: there is nothing to wait for.
+      void stream.deliver(null);
       stream.destroy();
     }
     this.connection.destroy();
@@ -171,7 +172,8 @@ export class SPDYSession {
         const stream = this.#streams.get(body.readUInt32BE(0) & 0x7fffffff);
         if (stream === undefined) return;
         this.#streams.delete(stream.id);
-        stream.deliver(null);
+        // Ending takes no room: there is nothing to wait for.
+        void stream.deliver(null);
         stream.destroy();
         return;
       }
