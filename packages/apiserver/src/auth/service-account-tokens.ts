@@ -156,7 +156,8 @@ export function tokenRequestHandler(keys: TokenKeys, settings: TokenSettings, re
     const asked = request.spec?.expirationSeconds ?? 3_600;
     if (asked < shortestSeconds) throw newBadRequest(`may not specify a duration less than 10 minutes`);
     if (asked > longestSeconds) throw newBadRequest("may not specify a duration larger than 2^32 seconds");
-    const bound = request.spec?.boundObjectRef;
+    // Clients in Go send null for what they leave out.
+    const bound = request.spec?.boundObjectRef ?? undefined;
     const target = bound === undefined ? undefined : await readBoundObject(bound, namespace, reader, signal);
     const audiences = (request.spec?.audiences ?? []).length > 0 ? [...(request.spec?.audiences ?? [])] : [...settings.audiences];
     const nowSeconds = Math.floor(clock.wallMs() / 1_000);
