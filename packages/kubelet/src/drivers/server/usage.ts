@@ -12,6 +12,8 @@ export interface UsagePorts {
 }
 
 const cgroupRoot = "/sys/fs/cgroup";
+/** One tick of /proc/stat: USER_HZ is 100 on every architecture. */
+const tickNanoSeconds = 10_000_000;
 
 export async function readSummary({ cri, nodeName, nowMs }: UsagePorts): Promise<unknown> {
   const [pods, node] = await Promise.all([cri.listPodSandboxStats(), readNodeUsage()]);
@@ -95,10 +97,15 @@ function timeOf(nanoseconds: bigint): string {
 }
 
 async function readNodeUsage(): Promise<{ cpuNanoSeconds: number; totalBytes: number; freeBytes: number; availableBytes: number; uptimeSeconds: number }> {
-  const [cpu, memory, uptime] = await Promise.all([readFile(`${cgroupRoot}/cpu.stat`, "utf8").catch(() => ""), readFile("/proc/meminfo", "utf8"), readFile("/proc/uptime", "utf8")]);
+  const [group, machine, memory, uptime] = await Promise.all([readFile(`${cgroupRoot}/cpu.stat`, "utf8").catch(() => ""), readFile("/proc/stat", "utf8"), readFile("/proc/meminfo", "utf8"), readFile("/proc/uptime", "utf8")]);
   const bytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(memory)?.[1] ?? 0) * 1024;
+  const ticks = (/^cpu\s+(.*)$/m.exec(machine)?.[1] ?? "").split(" ").map(Number);
+  // user, nice, system, (idle, iowait,) irq, softirq, steal.
+  const busyTicks = [0, 1, 2, 5, 6, 7].reduce((sum, position) => sum + (ticks[position] ?? 0), 0);
+  const groupMicros = /^usage_usec (\d+)/m.exec(group)?.[1];
   return {
-    cpuNanoSeconds: Number(/^usage_usec (\d+)/m.exec(cpu)?.[1] ?? 0) * 1000,
+    // Without a version 2 hierarchy at the usual place the machine's own counters are all there is.
+    cpuNanoSeconds: groupMicros === undefined ? busyTicks * tickNanoSeconds : Number(groupMicros) * 1000,
     totalBytes: bytes("MemTotal"),
     freeBytes: bytes("MemFree"),
     availableBytes: bytes("MemAvailable"),
