@@ -14,6 +14,7 @@ import { CRIClient } from "./drivers/cri/cri-client.js";
 import { PodObserver } from "./drivers/cri/pod-observer.js";
 import { ImagePuller } from "./drivers/images/image-puller.js";
 import { readCapacity, readStorageBytes, readSystemInfo } from "./drivers/node/machine.js";
+import { rotateLogsLoop } from "./drivers/logs/log-rotation.js";
 import { NodeReporter } from "./drivers/node/node-reporter.js";
 import { RuntimeHealth } from "./drivers/node/runtime-health.js";
 import { ObjectSource } from "./drivers/objects/object-source.js";
@@ -160,6 +161,9 @@ export class Kubelet {
     this.observer.start(this.#tasks);
     this.#watch(pods);
     this.#nodeReporter.start(this.#tasks);
+    this.#tasks.run("log rotation", (signal) =>
+      rotateLogsLoop({ clock, logger, containers: () => this.observer.all().flatMap((pod) => pod.containers), reopen: (id, signal) => this.cri.reopenContainerLog(id, { signal }), ...config.logRotation }, signal),
+    );
     this.#tasks.run("images", (signal) => this.#imageLoop(signal));
     logger.info("Kubelet started", { node: config.nodeName, runtime: this.health.nodeVersion });
   }
