@@ -5,6 +5,7 @@ import { namespaceLifecycle } from "./namespace-lifecycle.js";
 import { nodeRestriction } from "./node-restriction.js";
 import type { AdmissionDependencies, AdmissionModule, AdmissionPlugin } from "./ports.js";
 import { priority } from "./priority.js";
+import { rbacEscalation } from "./rbac-escalation.js";
 import { serviceAccount } from "./service-account.js";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.js";
 
@@ -14,6 +15,7 @@ const tolerationSeconds = { notReady: 300, unreachable: 300 };
 
 /** The plugins that are on, in upstream's order. Throws Error for a name that no plugin has. */
 export function createAdmission(dependencies: AdmissionDependencies): AdmissionModule {
+  const escalation = rbacEscalation(dependencies);
   const known: readonly { readonly plugin: AdmissionPlugin; readonly isDefault: boolean }[] = [
     { plugin: namespaceLifecycle(dependencies), isDefault: true },
     { plugin: limitRanger(dependencies), isDefault: true },
@@ -30,5 +32,13 @@ export function createAdmission(dependencies: AdmissionDependencies): AdmissionM
     if (!names.has(name)) throw new Error(`Unknown admission plugin ${JSON.stringify(name)}: must be one of ${[...names].join(", ")}`);
   }
   const plugins = known.filter(({ plugin, isDefault }) => (isDefault || dependencies.enabled.includes(plugin.name)) && !dependencies.disabled.includes(plugin.name)).map(({ plugin }) => plugin);
-  return { plugins, hooks: [], close: () => Promise.resolve() };
+  return {
+    // Not a plugin that could be switched off: upstream checks it where the objects are stored.
+    plugins: [...plugins, escalation],
+    hooks: [],
+    close: () => {
+      escalation.close();
+      return Promise.resolve();
+    },
+  };
 }

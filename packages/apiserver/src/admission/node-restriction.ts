@@ -2,7 +2,7 @@
 // Source: plugin/pkg/admission/noderestriction.
 import { newForbidden } from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
-import { nodeOf } from "../auth/node-authorizer.js";
+import { nodeOf, referencesOf } from "../auth/node-authorizer.js";
 import type { KubeObject } from "../auth/ports.js";
 import type { AdmissionDependencies, AdmissionPlugin } from "./ports.js";
 
@@ -28,6 +28,9 @@ export function nodeRestriction({ reader }: AdmissionDependencies): AdmissionPlu
       if (operation === "CREATE" && subresource === "") {
         const pod = object as Pod;
         if (pod.metadata?.annotations?.["kubernetes.io/config.mirror"] === undefined) refuse(`pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`);
+        // A reference would make the node a reader of what it names.
+        if (pod.spec?.serviceAccountName) refuse(`node "${node}" can not create pods that reference a service account`);
+        for (const kind of ["secrets", "configmaps", "persistentvolumeclaims"]) if (referencesOf(pod, kind).size > 0) refuse(`node "${node}" can not create pods that reference ${kind}`);
         if (pod.spec?.nodeName !== node) refuse(`node "${node}" can only create pods with spec.nodeName set to itself`);
         return;
       }

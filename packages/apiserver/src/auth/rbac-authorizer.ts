@@ -77,14 +77,16 @@ export class RBACAuthorizer implements Authorizer {
     return role === undefined ? [] : this.#clusterRoleRules(role);
   }
 
-  #clusterRoleRules(role: rbacv1.ClusterRole): readonly rbacv1.PolicyRule[] {
+  /** `seen` ends cycles of roles that select each other. */
+  #clusterRoleRules(role: rbacv1.ClusterRole, seen: ReadonlySet<string> = new Set()): readonly rbacv1.PolicyRule[] {
     const selectors = role.aggregationRule?.clusterRoleSelectors;
     if (selectors === undefined) return role.rules ?? [];
     const compiled = selectors.map((selector) => compileLabelSelector(selector as never));
+    const visited = new Set([...seen, role.metadata?.name ?? ""]);
     const parts = this.reader.list<KubeObject & rbacv1.ClusterRole>({ group, resource: "clusterroles" });
     return parts
-      .filter((part) => part.metadata?.name !== role.metadata?.name && compiled.some((selector) => selector.matches(part.metadata?.labels ?? {})))
-      .flatMap((part) => [...this.#clusterRoleRules(part)]);
+      .filter((part) => !visited.has(part.metadata?.name ?? "") && compiled.some((selector) => selector.matches(part.metadata?.labels ?? {})))
+      .flatMap((part) => [...this.#clusterRoleRules(part, visited)]);
   }
 
   *#grants(user: UserInfo, namespace: string): Generator<{ binding: Binding; subject: rbacv1.Subject; rules: readonly rbacv1.PolicyRule[] }> {

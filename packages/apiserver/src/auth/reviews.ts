@@ -1,5 +1,5 @@
 // Questions about identity and rights, answered and not stored: the reviews of authentication.k8s.io and authorization.k8s.io.
-import { formatTime } from "@lenj/apimachinery";
+import { formatTime, newBadRequest } from "@lenj/apimachinery";
 import type { Clock } from "@lenj/base";
 import type { authenticationv1, authorizationv1 } from "@lenj/proto/k8s";
 import type { Authenticator, Authorizer, AuthorizerAttributes, KubeObject, ReviewHandler, ReviewRequest, UserInfo } from "./ports.js";
@@ -18,7 +18,7 @@ export function reviewHandlers(parts: ReviewParts): Map<string, ReviewHandler> {
     ["authentication.k8s.io/tokenreviews", (request) => reviewToken(parts, request)],
     ["authentication.k8s.io/selfsubjectreviews", ({ object, user }) => ({ ...object, metadata: { creationTimestamp: formatTime(parts.clock.wallMs()) }, status: { userInfo: wireUser(user) } }) as KubeObject],
     ["authorization.k8s.io/subjectaccessreviews", (request) => reviewAccess(parts, request, otherUser(request.object))],
-    ["authorization.k8s.io/localsubjectaccessreviews", (request) => reviewAccess(parts, request, otherUser(request.object))],
+    ["authorization.k8s.io/localsubjectaccessreviews", (request) => reviewLocalAccess(parts, request)],
     ["authorization.k8s.io/selfsubjectaccessreviews", (request) => reviewAccess(parts, request, request.user)],
     ["authorization.k8s.io/selfsubjectrulesreviews", (request) => reviewRules(parts, request)],
   ]);
@@ -42,6 +42,14 @@ async function reviewAccess({ authorizer }: ReviewParts, request: ReviewRequest,
   const { decision, reason } = await authorizer.authorize(attributesOf(spec ?? {}, user), request.signal);
   const status = { allowed: decision === "allow", ...(decision === "deny" ? { denied: true } : {}), ...(reason === "" ? {} : { reason }) };
   return { ...request.object, status } as KubeObject;
+}
+
+/** The right to post one in a namespace is no right to ask about another. */
+function reviewLocalAccess(parts: ReviewParts, request: ReviewRequest): Promise<KubeObject> {
+  const { spec } = request.object as KubeObject & authorizationv1.LocalSubjectAccessReview;
+  const asked = spec?.resourceAttributes?.namespace ?? "";
+  if (asked !== request.namespace) throw newBadRequest(`spec.resourceAttributes.namespace must match namespace: ${request.namespace}`);
+  return reviewAccess(parts, request, otherUser(request.object));
 }
 
 function reviewRules({ authorizer }: ReviewParts, { object, user }: ReviewRequest): KubeObject {

@@ -159,9 +159,12 @@ export function tokenRequestHandler(keys: TokenKeys, settings: TokenSettings, re
     // Clients in Go send null for what they leave out.
     const bound = request.spec?.boundObjectRef ?? undefined;
     const target = bound === undefined ? undefined : await readBoundObject(bound, namespace, reader, signal);
+    const podAccount = bound?.kind === "Pod" ? ((target as KubeObject & corev1.Pod).spec?.serviceAccountName ?? "default") : name;
+    if (podAccount !== name) throw newBadRequest(`cannot bind token for serviceaccount ${JSON.stringify(name)} to pod running with different serviceaccount name.`);
     const audiences = (request.spec?.audiences ?? []).length > 0 ? [...(request.spec?.audiences ?? [])] : [...settings.audiences];
     const nowSeconds = Math.floor(clock.wallMs() / 1_000);
-    const isExtended = asked === defaultPodSeconds && bound?.kind === "Pod";
+    // Only for the API's own audience: others may not know that the token was to be reloaded.
+    const isExtended = asked === defaultPodSeconds && bound?.kind === "Pod" && audiences.every((audience) => settings.audiences.includes(audience));
     const expires = nowSeconds + (isExtended ? extendedSeconds : asked);
     const pod = bound?.kind === "Pod" ? (target as (KubeObject & corev1.Pod) | undefined) : undefined;
     const nodeName = pod?.spec?.nodeName;

@@ -166,6 +166,7 @@ function apiserverProcess(config: LabConfig, paths: LabPaths): ProcessSpec {
       `--service-account-signing-key-file=${paths.pki}/sa.key`,
       `--service-cluster-ip-range=${fabric.serviceCIDR}`,
       "--authorization-mode=Node,RBAC",
+      "--enable-admission-plugins=NodeRestriction",
     ],
   };
 }

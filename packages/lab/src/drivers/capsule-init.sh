@@ -1,7 +1,8 @@
 # First process of a node: its own mounts, then reaping orphans until it is killed.
 # Arguments: node name, cgroup version (0 for none), folder for node-local files, file that says ready.
 set -e
-echo "$1" > /proc/sys/kernel/hostname
+# In a user namespace only the program may set it; elsewhere the program may be missing.
+hostname "$1" 2>/dev/null || echo "$1" > /proc/sys/kernel/hostname || true
 mount -t sysfs sysfs /sys
 case "$2" in
 1)

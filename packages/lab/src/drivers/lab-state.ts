@@ -1,7 +1,7 @@
 // The state folder of a lab: where everything is, and the configuration that outlives its processes.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import type { LabConfig, LabPaths } from "../core/topology.js";
 
@@ -24,7 +24,8 @@ export function labPaths(state: string): LabPaths {
     logs: `${real}/logs`,
     hosts: `${real}/hosts`,
     kubeconfigs: `${real}/kubeconfigs`,
-    sockets: `${tmpdir()}/lenj-${userInfo().uid}-${labIdentity(state)}`,
+    // The user's id would differ inside a user namespace.
+    sockets: `${tmpdir()}/lenj-${labIdentity(state)}`,
   };
 }
 

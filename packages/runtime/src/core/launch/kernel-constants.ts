@@ -93,3 +93,6 @@ const errorTexts: Readonly<Record<number, string>> = {
 export function formatErrno(errno: number): string {
   return errorTexts[errno] ?? `errno ${errno}`;
 }
+export const FSOPEN_CLOEXEC = 1;
+export const FSMOUNT_CLOEXEC = 1;
+export const FSCONFIG_CMD_CREATE = 6;

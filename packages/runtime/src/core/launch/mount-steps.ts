@@ -4,7 +4,7 @@
 //     link inside an image can never lead to a path outside of the container.
 // M2. Nothing is mounted in the node's mount namespace: the tree dies with the container's last process.
 import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, MNT_DETACH, MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID,
+  AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MNT_DETACH, MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID,
   MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_SLAVE, O_CLOEXEC, O_CREAT, O_PATH, O_RDONLY, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE,
 } from "./kernel-constants.js";
 import type { Pointer, Program, Variable } from "./program.js";
@@ -33,16 +33,31 @@ export function emitRootPropagation(program: Program): void {
   program.call("mount", [0, program.text("/"), 0, MS_REC | MS_SLAVE, 0], { note: "/ propagation" });
 }
 
-/** Opens the sources of all bind mounts (M1); the result goes to emitMountSteps. */
+/** Whose mounting a user namespace allows only while the node's own instance is in sight: before pivot_root. */
+const revealing: ReadonlySet<string> = new Set(["proc", "sysfs"]);
+
+/** Opens the sources of all bind mounts (M1) and makes proc and sysfs; the result goes to emitMountSteps. */
 export function emitOpenSources(program: Program, steps: readonly MountStep[]): Map<MountStep, Variable> {
   const sources = new Map<MountStep, Variable>();
   for (const step of steps) {
+    if (step.type === "filesystem" && revealing.has(step.filesystem)) sources.set(step, emitDetachedFilesystem(program, step));
     if (step.type !== "bind") continue;
     const descriptor = program.variable();
     program.call("open_tree", [AT_FDCWD, program.text(step.source), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE], { into: descriptor, note: step.source });
     sources.set(step, descriptor);
   }
   return sources;
+}
+
+/** The mount flags used here have the same bits as mount attributes. */
+function emitDetachedFilesystem(program: Program, step: MountStep & { type: "filesystem" }): Variable {
+  const [context, mount] = [program.variable(), program.variable()];
+  const note = `${step.filesystem} on ${step.target}`;
+  program.call("fsopen", [program.text(step.filesystem), FSOPEN_CLOEXEC], { into: context, note });
+  program.call("fsconfig", [context, FSCONFIG_CMD_CREATE, 0, 0, 0], { note });
+  program.call("fsmount", [context, FSMOUNT_CLOEXEC, step.flags], { into: mount, note });
+  program.call("close", [context], { onError: "ignore" });
+  return mount;
 }
 
 /** Makes `rootfs`, which must be a mount point, the root of the mount namespace and lets go of the old one. */
@@ -68,6 +83,11 @@ function emitStep(program: Program, step: MountStep, sources: ReadonlyMap<MountS
   switch (step.type) {
     case "filesystem":
       emitMakeDirectories(program, step.target);
+      if (sources.has(step)) {
+        program.call("move_mount", [sources.get(step) as Variable, program.text(""), AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS], { note: `${step.filesystem} on ${step.target}` });
+        program.call("close", [sources.get(step) as Variable], { onError: "ignore" });
+        break;
+      }
       program.call("mount", [program.text(step.source), target, program.text(step.filesystem), step.flags, step.data === "" ? 0 : program.text(step.data)], {
         note: `${step.filesystem} on ${step.target}`,
         ...(step.optional === true ? { onError: "ignore" as const } : {}),
