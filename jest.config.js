@@ -8,7 +8,12 @@ const shared = {
 
 export default {
   projects: [
-    { ...shared, displayName: "unit", testMatch: ["<rootDir>/packages/*/src/**/*.test.ts"], testPathIgnorePatterns: ["/node_modules/", "\\.int\\.test\\.ts$", "\\.e2e\\.test\\.ts$"] },
+    {
+      ...shared,
+      displayName: "unit",
+      testMatch: ["<rootDir>/packages/*/src/**/*.test.ts"],
+      testPathIgnorePatterns: ["/node_modules/", "\\.int\\.test\\.ts$", "\\.e2e\\.test\\.ts$"],
+    },
     { ...shared, displayName: "int", testMatch: ["<rootDir>/packages/*/src/**/*.int.test.ts"] },
     { ...shared, displayName: "e2e", testMatch: ["<rootDir>/packages/*/src/**/*.e2e.test.ts"] },
   ],

@@ -13,7 +13,10 @@ export function setUp({ quiet = false } = {}) {
   const say = (text) => {
     if (!quiet) process.stdout.write(`[setup] ${text}\n`);
   };
-  const wanted = createHash("sha256").update(readFileSync(`${root}package-lock.json`)).update(process.version).digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(`${root}package-lock.json`))
+    .update(process.version)
+    .digest("hex");
   if (!existsSync(installStamp) || readFileSync(installStamp, "utf8") !== wanted) {
     say("installing dependencies (npm ci)");
     step("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);

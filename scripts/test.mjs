@@ -20,7 +20,12 @@ const debianPackages = {
   "/usr/lib/cni/bridge": "containernetworking-plugins",
   dockerd: "docker.io",
   "docker-compose": "docker-compose",
+  curl: "curl",
   script: "bsdutils",
+  protoc: "protobuf-compiler",
+  "/usr/lib/python3/dist-packages/grpc/__init__.py": "python3-grpcio",
+  "/usr/lib/python3/dist-packages/google/protobuf/__init__.py": "python3-protobuf",
+  "/usr/lib/python3/dist-packages/yaml/__init__.py": "python3-yaml",
   busybox: "busybox-static",
   openssl: "openssl",
 };
@@ -54,18 +59,31 @@ function runSuite({ name, workers }) {
   const env = name === "e2e" ? { ...process.env, LENJ_E2E_STATE: folder } : process.env;
   spawnSync(
     process.execPath,
-    [`${root}node_modules/jest/bin/jest.js`, "--selectProjects", name, `--maxWorkers=${workers}`, "--passWithNoTests", "--json", `--outputFile=${report}`],
+    [
+      `${root}node_modules/jest/bin/jest.js`,
+      "--selectProjects",
+      name,
+      `--maxWorkers=${workers}`,
+      "--passWithNoTests",
+      "--json",
+      `--outputFile=${report}`,
+    ],
     // The report also goes to standard output, where nobody wants it; people read standard error.
     { cwd: root, stdio: ["ignore", "ignore", "inherit"], env },
   );
-  if (name === "e2e") spawnSync(process.execPath, [`${root}packages/lab/dist/main.js`, "--state", `${folder}/lab`, "down", "--purge"], { stdio: "ignore" });
+  if (name === "e2e")
+    spawnSync(process.execPath, [`${root}packages/lab/dist/main.js`, "--state", `${folder}/lab`, "down", "--purge"], { stdio: "ignore" });
   try {
     const result = JSON.parse(readFileSync(report, "utf8"));
     for (const file of result.testResults) {
       for (const test of file.assertionResults) if (test.status === "pending") process.stdout.write(`[test] skipped: ${test.fullName}\n`);
     }
     // A suite that could not even be loaded counts as one failure.
-    return { passed: result.numPassedTests, failed: result.numFailedTests + result.numRuntimeErrorTestSuites, skipped: result.numPendingTests };
+    return {
+      passed: result.numPassedTests,
+      failed: result.numFailedTests + result.numRuntimeErrorTestSuites,
+      skipped: result.numPendingTests,
+    };
   } catch (error) {
     process.stdout.write(`[test] ${name}: no report: ${error.message}\n`);
     return { passed: 0, failed: 1, skipped: 0 };
@@ -75,7 +93,10 @@ function runSuite({ name, workers }) {
 }
 
 function installPeers() {
-  const isThere = (program) => spawnSync("sh", ["-c", `command -v ${program}`], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } }).status === 0;
+  const isThere = (program) =>
+    spawnSync("sh", ["-c", `command -v ${program} || test -e ${program}`], {
+      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+    }).status === 0;
   const missing = Object.entries(debianPackages).filter(([program]) => !isThere(program));
   if (missing.length === 0) return;
   if (process.getuid() !== 0 || !isThere("apt-get")) {
@@ -87,7 +108,8 @@ function installPeers() {
   withoutServices(() => {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     const apt = (...args) => spawnSync("apt-get", ["-qq", ...args], { stdio: ["ignore", "ignore", "inherit"], env }).status === 0;
-    if (!apt("update") || !apt("install", "--yes", "--no-install-recommends", ...packages)) process.stdout.write("[test] installing failed; tests that need them are skipped or fail\n");
+    if (!apt("update") || !apt("install", "--yes", "--no-install-recommends", ...packages))
+      process.stdout.write("[test] installing failed; tests that need them are skipped or fail\n");
   });
 }
 

@@ -16,7 +16,11 @@ const checks = [
 let failed = 0;
 for (const [name, command, args] of checks) {
   const startedMs = performance.now();
-  const { status } = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, PATH: `${root}node_modules/.bin:${process.env.PATH}` } });
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, PATH: `${root}node_modules/.bin:${process.env.PATH}` },
+  });
   process.stdout.write(`[verify] ${name}: ${status === 0 ? "ok" : "FAILED"} (${((performance.now() - startedMs) / 1000).toFixed(1)} s)\n`);
   if (status !== 0) failed += 1;
 }

@@ -45,17 +45,33 @@ describe("Deployment", () => {
     const before = JSON.stringify(made);
     findKind("apps", "v1", "Deployment")?.defaults(made);
     expect(JSON.stringify(made)).toBe(before);
-    expect(made.spec).toMatchObject({ replicas: 1, strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } }, progressDeadlineSeconds: 600 });
+    expect(made.spec).toMatchObject({
+      replicas: 1,
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } },
+      progressDeadlineSeconds: 600,
+    });
   });
 
   it("reports all errors in upstream's words", () => {
     const bad = { metadata: { name: "x" }, spec: { ...manifest.spec, replicas: -1 } };
-    expect(() => create("apps", "Deployment", bad)).toThrow('Deployment.apps "x" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0');
+    expect(() => create("apps", "Deployment", bad)).toThrow(
+      'Deployment.apps "x" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0',
+    );
   });
 
   it("keeps its selector and raises its generation with spec or annotations only", () => {
     const declaration = findKind("apps", "v1", "Deployment");
-    const old = { ...create("apps", "Deployment", manifest), metadata: { name: "web", namespace: "default", uid: "u", resourceVersion: "1", generation: 1, creationTimestamp: "2026-01-01T00:00:00Z" } };
+    const old = {
+      ...create("apps", "Deployment", manifest),
+      metadata: {
+        name: "web",
+        namespace: "default",
+        uid: "u",
+        resourceVersion: "1",
+        generation: 1,
+        creationTimestamp: "2026-01-01T00:00:00Z",
+      },
+    };
     const change = (edit: (object: Anything) => void): Anything => {
       const object = cloneJSON(old) as Anything;
       edit(object);
@@ -66,17 +82,24 @@ describe("Deployment", () => {
     expect(change((object) => void (object.metadata = { ...object.metadata, annotations: { a: "b" } })).metadata?.generation).toBe(2);
     expect(change((object) => void (object.spec = { ...object.spec, replicas: 3 })).metadata?.generation).toBe(2);
     expect(change((object) => void (object.status = { replicas: 9 })).status).toBeUndefined();
-    expect(() => change((object) => void (object.spec = { ...object.spec, selector: { matchLabels: { app: "web", b: "c" } } }))).toThrow("field is immutable");
+    expect(() => change((object) => void (object.spec = { ...object.spec, selector: { matchLabels: { app: "web", b: "c" } } }))).toThrow(
+      "field is immutable",
+    );
   });
 });
 
 describe("Pod", () => {
   it("starts Pending with a class of service", () => {
-    expect(create("", "Pod", { metadata: { name: "p" }, spec: template.spec }).status).toEqual({ phase: "Pending", qosClass: "BestEffort" });
+    expect(create("", "Pod", { metadata: { name: "p" }, spec: template.spec }).status).toEqual({
+      phase: "Pending",
+      qosClass: "BestEffort",
+    });
   });
 
   it("needs containers", () => {
-    expect(() => create("", "Pod", { metadata: { name: "p" }, spec: { containers: [] } })).toThrow('Pod "p" is invalid: spec.containers: Required value');
+    expect(() => create("", "Pod", { metadata: { name: "p" }, spec: { containers: [] } })).toThrow(
+      'Pod "p" is invalid: spec.containers: Required value',
+    );
   });
 
   it("ends at once when nothing can be running", () => {

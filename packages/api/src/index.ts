@@ -1,8 +1,8 @@
 // Every resource the api-server serves by itself, in the order in which discovery shows them.
 import type { KubernetesObject, ResourceDeclaration } from "@lenj/apimachinery";
 import { mutatingWebhookConfiguration } from "./admissionregistration/v1/mutating-webhook-configuration/index.js";
-import { validatingAdmissionPolicyBinding } from "./admissionregistration/v1/validating-admission-policy-binding/index.js";
 import { validatingAdmissionPolicy } from "./admissionregistration/v1/validating-admission-policy/index.js";
+import { validatingAdmissionPolicyBinding } from "./admissionregistration/v1/validating-admission-policy-binding/index.js";
 import { validatingWebhookConfiguration } from "./admissionregistration/v1/validating-webhook-configuration/index.js";
 import { customResourceDefinition } from "./apiextensions/v1/custom-resource-definition/index.js";
 import { apiService } from "./apiregistration/v1/api-service/index.js";
@@ -30,33 +30,33 @@ import { event } from "./core/v1/event/index.js";
 import { limitRange } from "./core/v1/limit-range/index.js";
 import { namespace } from "./core/v1/namespace/index.js";
 import { node } from "./core/v1/node/index.js";
-import { persistentVolumeClaim } from "./core/v1/persistent-volume-claim/index.js";
 import { persistentVolume } from "./core/v1/persistent-volume/index.js";
-import { podTemplate } from "./core/v1/pod-template/index.js";
+import { persistentVolumeClaim } from "./core/v1/persistent-volume-claim/index.js";
 import { pod } from "./core/v1/pod/index.js";
+import { podTemplate } from "./core/v1/pod-template/index.js";
 import { replicationController } from "./core/v1/replication-controller/index.js";
 import { resourceQuota } from "./core/v1/resource-quota/index.js";
 import { secret } from "./core/v1/secret/index.js";
-import { serviceAccount } from "./core/v1/service-account/index.js";
 import { service } from "./core/v1/service/index.js";
+import { serviceAccount } from "./core/v1/service-account/index.js";
 import { endpointSlice } from "./discovery/v1/endpoint-slice/index.js";
 import { event as eventsEvent } from "./events/v1/event/index.js";
 import { flowSchema } from "./flowcontrol/v1/flow-schema/index.js";
 import { priorityLevelConfiguration } from "./flowcontrol/v1/priority-level-configuration/index.js";
-import { ingressClass } from "./networking/v1/ingress-class/index.js";
 import { ingress } from "./networking/v1/ingress/index.js";
+import { ingressClass } from "./networking/v1/ingress-class/index.js";
 import { ipAddress } from "./networking/v1/ip-address/index.js";
 import { networkPolicy } from "./networking/v1/network-policy/index.js";
 import { serviceCIDR } from "./networking/v1/service-cidr/index.js";
 import { runtimeClass } from "./node/v1/runtime-class/index.js";
 import { podDisruptionBudget } from "./policy/v1/pod-disruption-budget/index.js";
-import { clusterRoleBinding } from "./rbac/v1/cluster-role-binding/index.js";
 import { clusterRole } from "./rbac/v1/cluster-role/index.js";
-import { roleBinding } from "./rbac/v1/role-binding/index.js";
+import { clusterRoleBinding } from "./rbac/v1/cluster-role-binding/index.js";
 import { role } from "./rbac/v1/role/index.js";
+import { roleBinding } from "./rbac/v1/role-binding/index.js";
 import { deviceClass } from "./resource/v1/device-class/index.js";
-import { resourceClaimTemplate } from "./resource/v1/resource-claim-template/index.js";
 import { resourceClaim } from "./resource/v1/resource-claim/index.js";
+import { resourceClaimTemplate } from "./resource/v1/resource-claim-template/index.js";
 import { resourceSlice } from "./resource/v1/resource-slice/index.js";
 import { priorityClass } from "./scheduling/v1/priority-class/index.js";
 import { csiDriver } from "./storage/v1/csi-driver/index.js";
@@ -158,14 +158,18 @@ const all: readonly object[] = [
 
 export const builtinResources = all as readonly ResourceDeclaration<KubernetesObject>[];
 
-const byPlural = new Map(builtinResources.map((declaration) => [`${declaration.gvk.group}/${declaration.gvk.version}/${declaration.plural}`, declaration]));
+const byPlural = new Map(
+  builtinResources.map((declaration) => [`${declaration.gvk.group}/${declaration.gvk.version}/${declaration.plural}`, declaration]),
+);
 
 /** The declaration of a served resource, by its plural. */
 export function findResource(group: string, version: string, plural: string): ResourceDeclaration | undefined {
   return byPlural.get(`${group}/${version}/${plural}`);
 }
 
-const byKind = new Map(builtinResources.map((declaration) => [`${declaration.gvk.group}/${declaration.gvk.version}/${declaration.gvk.kind}`, declaration]));
+const byKind = new Map(
+  builtinResources.map((declaration) => [`${declaration.gvk.group}/${declaration.gvk.version}/${declaration.gvk.kind}`, declaration]),
+);
 
 /** The declaration of a served resource, by its kind. */
 export function findKind(group: string, version: string, kind: string): ResourceDeclaration | undefined {

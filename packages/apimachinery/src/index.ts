@@ -1,10 +1,17 @@
-export * from "./errors/status-error.js";
 export type { Status, StatusCause, StatusDetails, StatusReason } from "./errors/status.js";
+export * from "./errors/status-error.js";
 export * as field from "./field/field-error.js";
 export * from "./field/field-error.js";
 export { FieldPath } from "./field/path.js";
 export { semanticEqual } from "./meta/equality.js";
 export { generateName, generateUID } from "./meta/generate-name.js";
+export {
+  type IntOrString,
+  percentOf,
+  scaleIntOrPercent,
+  validateNotOver100Percent,
+  validatePositiveIntOrPercent,
+} from "./meta/int-or-string.js";
 export { cloneJSON, isJSONObject, type JSONObject, type JSONValue } from "./meta/json.js";
 export {
   formatAPIVersion,
@@ -18,6 +25,11 @@ export {
   type OwnerReference,
   parseAPIVersion,
 } from "./meta/object.js";
+export { applyJSONPatch, jsonPatchOperationsMax } from "./patch/json-patch.js";
+export { applyMergePatch } from "./patch/merge-patch.js";
+export { PatchError, type PatchErrorCode, patchErrorToStatus } from "./patch/patch-error.js";
+export { applyStrategicMergePatch, type PatchField, type PatchSchema } from "./patch/strategic-merge-patch.js";
+export { canonicalQuantity, Quantity, QuantityError, type QuantityErrorCode, type QuantityFormat } from "./quantity/quantity.js";
 export { formatMicroTime, formatTime, type RequestContext, type RequestUser } from "./resource/context.js";
 export { beforeCreate, ensureNamespace, initializeNewObject } from "./resource/create.js";
 export type * from "./resource/declaration.js";
@@ -33,24 +45,30 @@ export {
   statusSubresource,
   withStatus,
 } from "./resource/define.js";
-export { beforeDelete, type DeleteOptions, type DeleteOutcome, isReadyForRemoval, type PropagationPolicy, validateDeleteOptions } from "./resource/delete.js";
+export {
+  beforeDelete,
+  type DeleteOptions,
+  type DeleteOutcome,
+  isReadyForRemoval,
+  type PropagationPolicy,
+  validateDeleteOptions,
+} from "./resource/delete.js";
 export { beforeUpdate } from "./resource/update.js";
-export { age, ageColumn, column, defaultTable, defineTable, formatAge, name, nameAndAgeTable, nameColumn, type TableCellSource } from "./table/columns.js";
-export type { ColumnDefinition, RowCondition, TableCell, TableDefinition } from "./table/table.js";
-export { formatHumanDuration } from "./time/human-duration.js";
-export * from "./validation/labels.js";
-export * from "./validation/names.js";
-export * from "./validation/object-meta.js";
-export { canonicalQuantity, Quantity, QuantityError, type QuantityErrorCode, type QuantityFormat } from "./quantity/quantity.js";
-export { escapeFieldValue, type FieldRequirement, formatFieldSelector, matchesFieldSelector, parseFieldSelector } from "./selector/field-selector.js";
+export {
+  escapeFieldValue,
+  type FieldRequirement,
+  formatFieldSelector,
+  matchesFieldSelector,
+  parseFieldSelector,
+} from "./selector/field-selector.js";
 export {
   compileLabelMap,
   compileLabelSelector,
-  formatLabels,
   formatLabelSelector,
-  type Labels,
+  formatLabels,
   type LabelSelector,
   type LabelSelectorRequirement,
+  type Labels,
   newRequirement,
   type Requirement,
   type RequirementOperator,
@@ -58,8 +76,20 @@ export {
   SelectorError,
 } from "./selector/label-selector.js";
 export { parseLabelSelector } from "./selector/parse-label-selector.js";
-export { applyJSONPatch, jsonPatchOperationsMax } from "./patch/json-patch.js";
-export { applyMergePatch } from "./patch/merge-patch.js";
-export { PatchError, type PatchErrorCode, patchErrorToStatus } from "./patch/patch-error.js";
-export { applyStrategicMergePatch, type PatchField, type PatchSchema } from "./patch/strategic-merge-patch.js";
-export { type IntOrString, percentOf, scaleIntOrPercent, validateNotOver100Percent, validatePositiveIntOrPercent } from "./meta/int-or-string.js";
+export {
+  age,
+  ageColumn,
+  column,
+  defaultTable,
+  defineTable,
+  formatAge,
+  name,
+  nameAndAgeTable,
+  nameColumn,
+  type TableCellSource,
+} from "./table/columns.js";
+export type { ColumnDefinition, RowCondition, TableCell, TableDefinition } from "./table/table.js";
+export { formatHumanDuration } from "./time/human-duration.js";
+export * from "./validation/labels.js";
+export * from "./validation/names.js";
+export * from "./validation/object-meta.js";

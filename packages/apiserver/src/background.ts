@@ -1,11 +1,11 @@
 // Loops beside the requests: compaction, the kubernetes service, repair of allocations. All belong to one task group.
 import type { TaskGroup } from "@lenj/base";
-import type { ServerContext, ServerSettings } from "./server.js";
 import { KubernetesService } from "./bootstrap/kubernetes-service.js";
 import { formatIP, type IPRange, usableAddresses } from "./core/ip-range.js";
 import type { CacheReader } from "./drivers/cache-reader.js";
 import type { DirectWriter } from "./drivers/direct-writer.js";
 import type { StoreFeed } from "./drivers/store-feed.js";
+import type { ServerContext, ServerSettings } from "./server.js";
 import { AllocationRepair } from "./services/repair.js";
 import type { ServiceAllocators } from "./services/service-extension.js";
 
@@ -24,8 +24,16 @@ export function startBackground(tasks: TaskGroup, parts: BackgroundParts): { lea
   const { settings, context, reader, writer, feed, allocators } = parts;
   const { clock, logger } = context;
   const service = new KubernetesService({
-    storage: settings.storage, keyRoot: settings.keyRoot, reader, writer, clock, logger,
-    address: settings.advertiseAddress, port: parts.port, clusterIP: firstAddress(settings.serviceRanges[0] as IPRange), nodePort: settings.kubernetesServiceNodePort,
+    storage: settings.storage,
+    keyRoot: settings.keyRoot,
+    reader,
+    writer,
+    clock,
+    logger,
+    address: settings.advertiseAddress,
+    port: parts.port,
+    clusterIP: firstAddress(settings.serviceRanges[0] as IPRange),
+    nodePort: settings.kubernetesServiceNodePort,
   });
   const repair = new AllocationRepair({ reader, allocators, clock, logger });
   const { compact } = settings;

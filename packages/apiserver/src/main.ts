@@ -2,15 +2,15 @@
 // The api-server: flags → settings → server, until a signal.
 import { networkInterfaces } from "node:os";
 import { builtinResources } from "@lenj/api";
-import { runComponent, type RunningComponent, readTLSFiles, watchTLSFiles } from "@lenj/component-base";
 import type { ComponentContext } from "@lenj/component-base";
+import { type RunningComponent, readTLSFiles, runComponent, watchTLSFiles } from "@lenj/component-base";
 import { createEtcdClient } from "@lenj/etcd-client";
 import { loadDescriptions, loadSchemaTable } from "@lenj/proto/k8s-schema";
 import { createAuth } from "./auth/index.js";
-import { EtcdStorage } from "./drivers/etcd-storage.js";
 import { parseIPRange } from "./core/ip-range.js";
 import { parsePortRange } from "./core/port-bitmap.js";
 import { runCompactor } from "./drivers/compactor.js";
+import { EtcdStorage } from "./drivers/etcd-storage.js";
 import type { StorageMediaType } from "./drivers/schema-codec.js";
 import { type APIServerOptions, apiserverFlags, validateOptions } from "./options.js";
 import type { KubeletAccess } from "./proxy/subresource-proxies.js";
@@ -52,10 +52,18 @@ async function start(options: APIServerOptions, context: ComponentContext): Prom
       serviceRanges: options.serviceClusterIpRange.split(",").map((range) => parseIPRange(range)),
       nodePortRange: parsePortRange(options.serviceNodePortRange),
       kubernetesServiceNodePort: options.kubernetesServiceNodePort,
-      compact: options.etcdCompactionInterval === 0 ? undefined : (signal) => runCompactor({ client, clock, logger, intervalMs: options.etcdCompactionInterval }, signal),
+      compact:
+        options.etcdCompactionInterval === 0
+          ? undefined
+          : (signal) => runCompactor({ client, clock, logger, intervalMs: options.etcdCompactionInterval }, signal),
       shutdownDelayMs: options.shutdownDelayDuration,
       eventTTLSeconds: Math.ceil(options.eventTtl / 1_000),
-      build: { commit: "", buildDate: "1970-01-01T00:00:00Z", runtimeVersion: process.version, platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}` },
+      build: {
+        commit: "",
+        buildDate: "1970-01-01T00:00:00Z",
+        runtimeVersion: process.version,
+        platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
+      },
     },
     context,
   );
@@ -76,7 +84,11 @@ function storeTLS(options: APIServerOptions): NonNullable<Parameters<typeof crea
 }
 
 function kubeletAccess(options: APIServerOptions): KubeletAccess {
-  const { cert, key, ca } = readTLSFiles({ certFile: options.kubeletClientCertificate, keyFile: options.kubeletClientKey, caFile: options.kubeletCertificateAuthority });
+  const { cert, key, ca } = readTLSFiles({
+    certFile: options.kubeletClientCertificate,
+    keyFile: options.kubeletClientKey,
+    caFile: options.kubeletCertificateAuthority,
+  });
   return { preferredAddressTypes: options.kubeletPreferredAddressTypes, cert, key, ca, connectTimeoutMs: options.kubeletTimeout };
 }
 

@@ -2,7 +2,9 @@
 import { boolFlag, durationFlag, type FlagSpecs, type FlagValues, intFlag, listFlag, stringFlag } from "@lenj/component-base";
 
 export const apiserverFlags = {
-  "advertise-address": stringFlag("IP address on which to advertise the apiserver to members of the cluster; default: --bind-address, or the address of the default route"),
+  "advertise-address": stringFlag(
+    "IP address on which to advertise the apiserver to members of the cluster; default: --bind-address, or the address of the default route",
+  ),
   "allow-privileged": boolFlag("Allow privileged containers", true),
   "anonymous-auth": boolFlag("Enable anonymous requests to the secure port", true),
   "api-audiences": listFlag("Identifiers of the API; service account tokens must name one of them (default: the issuer)"),
@@ -26,7 +28,13 @@ export const apiserverFlags = {
   "kubelet-certificate-authority": stringFlag("Authority file for kubelets' certificates; they are not checked without it"),
   "kubelet-client-certificate": stringFlag("Client certificate for calls to kubelets"),
   "kubelet-client-key": stringFlag("Key of the client certificate for calls to kubelets"),
-  "kubelet-preferred-address-types": listFlag("Kinds of node address to try, in order", ["Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP"]),
+  "kubelet-preferred-address-types": listFlag("Kinds of node address to try, in order", [
+    "Hostname",
+    "InternalDNS",
+    "InternalIP",
+    "ExternalDNS",
+    "ExternalIP",
+  ]),
   "kubelet-timeout": durationFlag("Timeout of calls to kubelets", 5_000),
   "kubernetes-service-node-port": intFlag("If not 0, the kubernetes service is of type NodePort with this port", 0),
   "max-mutating-requests-inflight": intFlag("Mutating requests being worked on at the same time; 0 for no limit", 200),
@@ -43,10 +51,16 @@ export const apiserverFlags = {
   "service-account-issuer": listFlag("Issuers of service account tokens; the first signs new ones"),
   "service-account-key-file": listFlag("Public (or private) keys to verify service account tokens with"),
   "service-account-signing-key-file": stringFlag("Private key that signs service account tokens"),
-  "service-cluster-ip-range": stringFlag("CIDR from which cluster IPs are given; one of each family at most, comma-separated", "10.0.0.0/24"),
+  "service-cluster-ip-range": stringFlag(
+    "CIDR from which cluster IPs are given; one of each family at most, comma-separated",
+    "10.0.0.0/24",
+  ),
   "service-node-port-range": stringFlag("Ports for services of type NodePort", "30000-32767"),
   "shutdown-delay-duration": durationFlag("Time between failing readiness and refusing connections at the end", 0),
-  "storage-media-type": stringFlag("How built-in objects are stored: application/vnd.kubernetes.protobuf or application/json", "application/vnd.kubernetes.protobuf"),
+  "storage-media-type": stringFlag(
+    "How built-in objects are stored: application/vnd.kubernetes.protobuf or application/json",
+    "application/vnd.kubernetes.protobuf",
+  ),
   "tls-cert-file": stringFlag("Serving certificate, followed by intermediates"),
   "tls-private-key-file": stringFlag("Key of --tls-cert-file"),
   "token-auth-file": stringFlag("CSV of token, user, uid and groups"),
@@ -59,19 +73,26 @@ export type APIServerOptions = FlagValues<typeof apiserverFlags>;
 export function validateOptions(options: APIServerOptions): string[] {
   const problems: string[] = [];
   if (options.etcdServers.length === 0) problems.push("--etcd-servers must be specified");
-  if (options.etcdCertfile !== "" !== (options.etcdKeyfile !== "")) problems.push("--etcd-certfile and --etcd-keyfile must be given together");
-  if (options.tlsCertFile === "" && options.certDir === "") problems.push("--tls-cert-file and --tls-private-key-file, or --cert-dir, must be given");
-  if ((options.tlsCertFile === "") !== (options.tlsPrivateKeyFile === "")) problems.push("--tls-cert-file and --tls-private-key-file must be given together");
+  if ((options.etcdCertfile !== "") !== (options.etcdKeyfile !== ""))
+    problems.push("--etcd-certfile and --etcd-keyfile must be given together");
+  if (options.tlsCertFile === "" && options.certDir === "")
+    problems.push("--tls-cert-file and --tls-private-key-file, or --cert-dir, must be given");
+  if ((options.tlsCertFile === "") !== (options.tlsPrivateKeyFile === ""))
+    problems.push("--tls-cert-file and --tls-private-key-file must be given together");
   for (const name of ["securePort", "grpcPort"] as const) {
     if (options[name] < 0 || options[name] > 65_535) problems.push(`${name} ${options[name]} must be between 0 and 65535, inclusive`);
   }
-  if (!/^\d+-\d+$/.test(options.serviceNodePortRange)) problems.push(`invalid argument ${JSON.stringify(options.serviceNodePortRange)} for "--service-node-port-range" flag: must look like 30000-32767`);
+  if (!/^\d+-\d+$/.test(options.serviceNodePortRange))
+    problems.push(
+      `invalid argument ${JSON.stringify(options.serviceNodePortRange)} for "--service-node-port-range" flag: must look like 30000-32767`,
+    );
   if (options.serviceClusterIpRange.split(",").some((range) => !/^[0-9a-fA-F.:]+\/\d+$/.test(range.trim()))) {
     problems.push(`--service-cluster-ip-range: ${JSON.stringify(options.serviceClusterIpRange)} is not a list of CIDRs`);
   }
   const mediaTypes = ["application/json", "application/vnd.kubernetes.protobuf"];
   if (!mediaTypes.includes(options.storageMediaType)) problems.push(`--storage-media-type must be one of ${mediaTypes.join(", ")}`);
-  if (options.maxRequestsInflight < 0 || options.maxMutatingRequestsInflight < 0) problems.push("--max-requests-inflight and --max-mutating-requests-inflight can not be negative value");
+  if (options.maxRequestsInflight < 0 || options.maxMutatingRequestsInflight < 0)
+    problems.push("--max-requests-inflight and --max-mutating-requests-inflight can not be negative value");
   if (!options.etcdPrefix.startsWith("/")) problems.push("--etcd-prefix must start with a slash");
   return problems;
 }

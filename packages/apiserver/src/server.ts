@@ -18,6 +18,7 @@ import { ResourceCatalog } from "./core/catalog.js";
 import type { IPRange } from "./core/ip-range.js";
 import type { PortRange } from "./core/port-bitmap.js";
 import type { ObjectStorage } from "./core/storage.js";
+import type { BuildFacts } from "./core/version.js";
 import { WatchCache } from "./core/watch-cache.js";
 import { CacheReader } from "./drivers/cache-reader.js";
 import { DirectWriter } from "./drivers/direct-writer.js";
@@ -31,8 +32,8 @@ import { createResourceService } from "./grpc/resource-service.js";
 import { actionHandlers } from "./handlers/actions.js";
 import type { ResourceExtension } from "./handlers/extension.js";
 import type { Machine } from "./handlers/machine.js";
-import { ObjectStore } from "./handlers/object-store.js";
 import { createNamespaceExtension } from "./handlers/namespaces.js";
+import { ObjectStore } from "./handlers/object-store.js";
 import { preservingTracker } from "./handlers/preserve-managed-fields.js";
 import { createProxies, type KubeletAccess } from "./proxy/subresource-proxies.js";
 import { createDocumentHandler } from "./rest/documents.js";
@@ -41,7 +42,6 @@ import { createRequestMetrics } from "./rest/request-metrics.js";
 import { AddressAllocator } from "./services/address-allocator.js";
 import { PortAllocator } from "./services/port-allocator.js";
 import { createServiceExtension, type ServiceAllocators } from "./services/service-extension.js";
-import type { BuildFacts } from "./core/version.js";
 
 export interface ServerContext {
   readonly logger: Logger;
@@ -119,7 +119,10 @@ export async function startServer(settings: ServerSettings, context: ServerConte
   });
   const fed = catalog.stored.map((stored) => ({ stored, cache: new WatchCache({ clock }) }));
   const stores = new Map(
-    fed.map(({ stored, cache }) => [stored.placement.prefix, new ObjectStore({ stored, cache, codec, storage: settings.storage, keyRoot: settings.keyRoot })]),
+    fed.map(({ stored, cache }) => [
+      stored.placement.prefix,
+      new ObjectStore({ stored, cache, codec, storage: settings.storage, keyRoot: settings.keyRoot }),
+    ]),
   );
   const feed = new StoreFeed({ storage: settings.storage, codec, clock, logger, keyRoot: settings.keyRoot, caches: fed });
   const reader = new CacheReader(catalog, stores);
@@ -127,7 +130,14 @@ export async function startServer(settings: ServerSettings, context: ServerConte
   const admission = createAdmission({ reader, ...settings.admission });
   const extensions = new Map<string, ResourceExtension>();
   const machine: Machine = {
-    clock, random, logger, catalog, codec, storage: settings.storage, stores, freshness: feed,
+    clock,
+    random,
+    logger,
+    catalog,
+    codec,
+    storage: settings.storage,
+    stores,
+    freshness: feed,
     admission: new AdmissionChain(admission.plugins),
     managedFields: preservingTracker,
     reviews: auth.reviews,
@@ -153,7 +163,12 @@ export async function startServer(settings: ServerSettings, context: ServerConte
     authorizer: auth.authorizer,
     nonResource: createDocumentHandler({
       catalog: () => catalog,
-      openapi: createOpenAPISource({ registry: schemas, catalog, loadDescriptions: settings.loadDescriptions, fingerprint: fingerprintOf(JSON.stringify(settings.schemaTable)) }),
+      openapi: createOpenAPISource({
+        registry: schemas,
+        catalog,
+        loadDescriptions: settings.loadDescriptions,
+        fingerprint: fingerprintOf(JSON.stringify(settings.schemaTable)),
+      }),
       build: settings.build,
       health,
       metrics,
@@ -185,10 +200,23 @@ export async function startServer(settings: ServerSettings, context: ServerConte
     },
   });
   const grpc: GrpcServer | undefined =
-    settings.grpcPort === undefined ? undefined : await listenGrpc({ address: settings.address, port: settings.grpcPort, tls: settings.tls, service: createResourceService(machine, pipeline) });
+    settings.grpcPort === undefined
+      ? undefined
+      : await listenGrpc({
+          address: settings.address,
+          port: settings.grpcPort,
+          tls: settings.tls,
+          service: createResourceService(machine, pipeline),
+        });
   logger.info("Serving", { address: settings.address, port: http.port, grpcPort: grpc?.port });
   const background = startBackground(tasks, { settings, context, reader, writer, feed, allocators, port: http.port });
-  runHooks(tasks, [...systemObjectHooks(settings.serviceRanges), ...auth.hooks, ...admission.hooks], { reader, writer, feed, health, context });
+  runHooks(tasks, [...systemObjectHooks(settings.serviceRanges), ...auth.hooks, ...admission.hooks], {
+    reader,
+    writer,
+    feed,
+    health,
+    context,
+  });
   let closed: Promise<void> | undefined;
   return {
     port: http.port,
@@ -204,7 +232,9 @@ export async function startServer(settings: ServerSettings, context: ServerConte
       (closed ??= (async () => {
         isStopping = true;
         await tasks.close();
-        await background.leave(AbortSignal.timeout(leaveTimeoutMs)).catch((error: unknown) => logger.warn("Cannot leave the kubernetes service", { error }));
+        await background
+          .leave(AbortSignal.timeout(leaveTimeoutMs))
+          .catch((error: unknown) => logger.warn("Cannot leave the kubernetes service", { error }));
         if (settings.shutdownDelayMs > 0) await delay(clock, settings.shutdownDelayMs);
         grpc?.stopAccepting();
         for (const { cache } of fed) cache.endWatchers();
@@ -224,20 +254,12 @@ function registerHealth(health: HealthChecks, settings: ServerSettings, state: {
     await settings.storage.get(`${settings.keyRoot}health`, { signal: AbortSignal.timeout(2_000) });
   });
   health.register("log", () => {});
-  health.register(
-    "informer-sync",
-    () => {
-      if (!state.feed.isWarm) throw new Error("caches are not filled yet");
-    },
-    ["readyz"],
-  );
-  health.register(
-    "shutdown",
-    () => {
-      if (state.isStopping()) throw new Error("process is shutting down");
-    },
-    ["readyz"],
-  );
+  health.register("informer-sync", () => {
+    if (!state.feed.isWarm) throw new Error("caches are not filled yet");
+  }, ["readyz"]);
+  health.register("shutdown", () => {
+    if (state.isStopping()) throw new Error("process is shutting down");
+  }, ["readyz"]);
 }
 
 interface HookTools {

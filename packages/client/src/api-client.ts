@@ -91,7 +91,11 @@ export interface DeleteOptions extends CallOptions {
  * ApiError code 0 reason "Unavailable", when no answer came.
  */
 export interface ApiClient {
-  get<T extends KubeObject>(gvr: GroupVersionResource, key: ObjectKey, options?: CallOptions & { readonly subresource?: string }): Promise<T>;
+  get<T extends KubeObject>(
+    gvr: GroupVersionResource,
+    key: ObjectKey,
+    options?: CallOptions & { readonly subresource?: string },
+  ): Promise<T>;
   list<T extends KubeObject>(gvr: GroupVersionResource, options?: ListOptions): Promise<ListResult<T>>;
   /** Ends when the server ends the stream; throws when it breaks. Leaving the loop cancels the watch. */
   watch<T extends KubeObject>(gvr: GroupVersionResource, options?: WatchOptions): AsyncIterable<WatchEvent<T>>;

@@ -31,10 +31,10 @@ export {
   isUnavailable,
 } from "./errors.js";
 export { type EventRecorder, EventSink, type EventType, referenceTo } from "./events/event-recorder.js";
-export { type Informer, type InformerHandler } from "./informer/informer.js";
-export { dropManagedFields, InformerFactory, type InformerFactoryOptions, type InformerOptions } from "./informer/informer-factory.js";
-export { type IndexFunction, type Lister, ObjectStore } from "./informer/object-store.js";
-export { apiVersionOf, objectName, parseObjectName, qualifiedResource, resources } from "./resources.js";
 // For sibling packages.
 export { Backoff } from "./informer/backoff.js";
 export { deepFreeze } from "./informer/deep-freeze.js";
+export type { Informer, InformerHandler } from "./informer/informer.js";
+export { dropManagedFields, InformerFactory, type InformerFactoryOptions, type InformerOptions } from "./informer/informer-factory.js";
+export { type IndexFunction, type Lister, ObjectStore } from "./informer/object-store.js";
+export { apiVersionOf, objectName, parseObjectName, qualifiedResource, resources } from "./resources.js";

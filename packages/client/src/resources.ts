@@ -61,9 +61,13 @@ export function qualifiedResource(resource: Pick<GroupVersionResource, "group" |
 }
 
 /** "namespace/name", or "name" for a cluster-scoped object: the key of work queues and caches. */
-export function objectName(object: { readonly metadata?: { readonly namespace?: string | undefined; readonly name?: string | undefined } | undefined }): string {
+export function objectName(object: {
+  readonly metadata?: { readonly namespace?: string | undefined; readonly name?: string | undefined } | undefined;
+}): string {
   const metadata = object.metadata;
-  return metadata?.namespace === undefined || metadata.namespace === "" ? (metadata?.name ?? "") : `${metadata.namespace}/${metadata.name ?? ""}`;
+  return metadata?.namespace === undefined || metadata.namespace === ""
+    ? (metadata?.name ?? "")
+    : `${metadata.namespace}/${metadata.name ?? ""}`;
 }
 
 /** The reverse of {@link objectName}. */

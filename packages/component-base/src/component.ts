@@ -63,13 +63,21 @@ export async function runComponent<F extends FlagSpecs>(definition: ComponentDef
     return;
   }
   const options = parsed.values as unknown as FlagValues<F>;
-  const problems = [...parsed.problems, ...commonProblems(common), ...(parsed.problems.length > 0 ? [] : (definition.validate?.(options, parsed.given) ?? []))];
+  const problems = [
+    ...parsed.problems,
+    ...commonProblems(common),
+    ...(parsed.problems.length > 0 ? [] : (definition.validate?.(options, parsed.given) ?? [])),
+  ];
   if (problems.length > 0) {
     process.stderr.write(`${problems.map((problem) => `Error: ${problem}`).join("\n")}\n`);
     process.exitCode = 2;
     return;
   }
-  const logger = createLogger({ component: definition.name, format: common.logFormat as LogFormat, level: Number(common.v) >= 4 ? "debug" : "info" });
+  const logger = createLogger({
+    component: definition.name,
+    format: common.logFormat as LogFormat,
+    level: Number(common.v) >= 4 ? "debug" : "info",
+  });
   process.exitCode = await runUntilStopped(definition, options, logger);
   // Components own their resources; what is left then is idle keep-alive sockets of libraries.
   process.exit();
@@ -84,7 +92,11 @@ function commonProblems(common: FlagValues<typeof commonFlags>): string[] {
   return problems;
 }
 
-async function runUntilStopped<F extends FlagSpecs>(definition: ComponentDefinition<F>, options: FlagValues<F>, logger: Logger): Promise<number> {
+async function runUntilStopped<F extends FlagSpecs>(
+  definition: ComponentDefinition<F>,
+  options: FlagValues<F>,
+  logger: Logger,
+): Promise<number> {
   const stop = new AbortController();
   const stopped = new Promise<"signal">((resolve) => {
     const onSignal = (signalName: NodeJS.Signals): void => {

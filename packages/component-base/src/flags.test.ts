@@ -11,9 +11,26 @@ const specs = {
 
 describe("parseFlags()", () => {
   it("reads values behind a space or an equals sign, switches, lists and maps", () => {
-    const parsed = parseFlags(specs, ["--kubeconfig", "a", "--secure-port=1", "--leader-elect=false", "--sync-period=1m30s", "--etcd-servers=a,b", "--etcd-servers", "c", "--node-labels=k=v,x=y=z"]);
+    const parsed = parseFlags(specs, [
+      "--kubeconfig",
+      "a",
+      "--secure-port=1",
+      "--leader-elect=false",
+      "--sync-period=1m30s",
+      "--etcd-servers=a,b",
+      "--etcd-servers",
+      "c",
+      "--node-labels=k=v,x=y=z",
+    ]);
     expect(parsed.problems).toEqual([]);
-    expect(parsed.values).toEqual({ kubeconfig: "a", securePort: 1, leaderElect: false, syncPeriod: 90_000, etcdServers: ["a", "b", "c"], nodeLabels: { k: "v", x: "y=z" } });
+    expect(parsed.values).toEqual({
+      kubeconfig: "a",
+      securePort: 1,
+      leaderElect: false,
+      syncPeriod: 90_000,
+      etcdServers: ["a", "b", "c"],
+      nodeLabels: { k: "v", x: "y=z" },
+    });
   });
 
   it("reports every problem of a command line at once", () => {

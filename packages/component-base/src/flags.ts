@@ -82,7 +82,10 @@ export function listFlag(description: string, defaultValue: readonly string[] = 
 }
 
 /** `key=value` pairs separated by commas; the flag may be repeated. */
-export function mapFlag(description: string, defaultValue: Readonly<Record<string, string>> = {}): FlagSpec<Readonly<Record<string, string>>> {
+export function mapFlag(
+  description: string,
+  defaultValue: Readonly<Record<string, string>> = {},
+): FlagSpec<Readonly<Record<string, string>>> {
   return {
     description,
     default: defaultValue,
@@ -104,7 +107,7 @@ function parsePair(pair: string): [string, string] {
 const durationUnitMs: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
-  "µs": 1e-3,
+  µs: 1e-3,
   ms: 1,
   s: 1_000,
   m: 60_000,
@@ -170,7 +173,9 @@ export function parseFlags<F extends FlagSpecs>(specs: F, argv: readonly string[
       problems.push(`invalid argument ${JSON.stringify(text)} for "--${name}" flag: ${(error as Error).message}`);
     }
   }
-  const values = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [camelCase(name), raw.has(name) ? raw.get(name) : spec.default]));
+  const values = Object.fromEntries(
+    Object.entries(specs).map(([name, spec]) => [camelCase(name), raw.has(name) ? raw.get(name) : spec.default]),
+  );
   return { values: values as FlagValues<F>, given: new Set(raw.keys()), problems, help };
 }
 

@@ -58,7 +58,12 @@ export class HealthChecks {
  * Answers /healthz, /livez, /readyz (with `?verbose`, `?exclude=name` and `/<check>`) and /metrics.
  * Returns false, having written nothing, for any other path.
  */
-export async function answerHealth(request: IncomingMessage, response: ServerResponse, health: HealthChecks, metrics: Registry): Promise<boolean> {
+export async function answerHealth(
+  request: IncomingMessage,
+  response: ServerResponse,
+  health: HealthChecks,
+  metrics: Registry,
+): Promise<boolean> {
   const url = new URL(request.url ?? "/", "http://localhost");
   if (url.pathname === "/metrics") {
     const body = await metrics.metrics();
@@ -72,7 +77,9 @@ export async function answerHealth(request: IncomingMessage, response: ServerRes
   if (only !== undefined && !health.names(endpoint).includes(only)) return false;
   const report = await health.report(endpoint, { ...(only === undefined ? {} : { only }), exclude: url.searchParams.getAll("exclude") });
   const text = report.healthy && !url.searchParams.has("verbose") ? "ok" : report.text;
-  response.writeHead(report.healthy ? 200 : 500, { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" }).end(text);
+  response
+    .writeHead(report.healthy ? 200 : 500, { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" })
+    .end(text);
   return true;
 }
 
@@ -101,7 +108,10 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
       () => response.destroy(),
     );
   };
-  const server: Server = options.tls === undefined ? createHTTPServer(onRequest) : createHTTPSServer({ cert: options.tls.cert, key: options.tls.key }, onRequest);
+  const server: Server =
+    options.tls === undefined
+      ? createHTTPServer(onRequest)
+      : createHTTPSServer({ cert: options.tls.cert, key: options.tls.key }, onRequest);
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);

@@ -16,7 +16,16 @@ export {
   parseFlags,
   stringFlag,
 } from "./flags.js";
-export { answerHealth, type HealthCheck, HealthChecks, type HealthEndpoint, type HealthReport, type HealthServer, type HealthServerOptions, serveHealth } from "./health.js";
+export {
+  answerHealth,
+  type HealthCheck,
+  HealthChecks,
+  type HealthEndpoint,
+  type HealthReport,
+  type HealthServer,
+  type HealthServerOptions,
+  serveHealth,
+} from "./health.js";
 export { createLogger, type LogFormat, type LoggingOptions, type LogLevel } from "./logging.js";
 export { createMetrics } from "./metrics.js";
 export { readTLSFiles, serverIdentity, type TLSFiles, type TLSMaterial, validateTLSFiles, watchTLSFiles } from "./tls-files.js";

@@ -24,7 +24,9 @@ export function createLogger(options: LoggingOptions): Logger {
 const jsonFormat = format.printf((info) => JSON.stringify({ time: new Date().toISOString(), ...info }, encodeField));
 
 const textFormat = format.printf(({ level, message, component, ...fields }) => {
-  const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${typeof value === "string" ? JSON.stringify(value) : JSON.stringify(value, encodeField)}`);
+  const rest = Object.entries(fields).map(
+    ([key, value]) => ` ${key}=${typeof value === "string" ? JSON.stringify(value) : JSON.stringify(value, encodeField)}`,
+  );
   return `${new Date().toISOString()} ${level.toUpperCase().padEnd(5)} ${String(component)}: ${String(message)}${rest.join("")}`;
 });
 

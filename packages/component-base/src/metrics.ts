@@ -11,7 +11,12 @@ export function createMetrics(): Registry {
     const usage = process.cpuUsage();
     return (usage.user + usage.system) / 1e6;
   });
-  gauge(registry, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.", () => Date.now() / 1000 - process.uptime());
+  gauge(
+    registry,
+    "process_start_time_seconds",
+    "Start time of the process since unix epoch in seconds.",
+    () => Date.now() / 1000 - process.uptime(),
+  );
   return registry;
 }
 

@@ -1,7 +1,6 @@
-import { X509Certificate } from "node:crypto";
-import { createAuthority, issueCertificate, readSigningRequest, signSigningRequest } from "./pki.js";
+import { webcrypto, X509Certificate } from "node:crypto";
 import * as x509 from "@peculiar/x509";
-import { webcrypto } from "node:crypto";
+import { createAuthority, issueCertificate, readSigningRequest, signSigningRequest } from "./pki.js";
 
 const nowMs = Date.now();
 

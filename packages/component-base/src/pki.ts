@@ -56,7 +56,9 @@ export async function issueCertificate(authority: KeyedCertificate, request: Cer
 export async function readSigningRequest(pem: string): Promise<Omit<CertificateRequest, "usages" | "validDays" | "nowMs">> {
   const csr = new x509.Pkcs10CertificateRequest(pem);
   if (!(await csr.verify())) throw new Error("Cannot read certificate request: its signature does not match its key");
-  const names = csr.extensions.find((extension) => extension instanceof x509.SubjectAlternativeNameExtension) as x509.SubjectAlternativeNameExtension | undefined;
+  const names = csr.extensions.find((extension) => extension instanceof x509.SubjectAlternativeNameExtension) as
+    | x509.SubjectAlternativeNameExtension
+    | undefined;
   const alternatives = names?.names.toJSON() ?? [];
   return {
     commonName: csr.subjectName.getField("CN")[0] ?? "",
@@ -122,12 +124,15 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
 
 async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ""), "base64");
-  return (await webcrypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]));
+  return await webcrypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
 }
 
 /** 16 random bytes, positive as RFC 5280 §4.1.2.2 asks. */
 function serialNumber(): string {
-  const bytes = createHash("sha256").update(webcrypto.getRandomValues(new Uint8Array(32))).digest().subarray(0, 16);
+  const bytes = createHash("sha256")
+    .update(webcrypto.getRandomValues(new Uint8Array(32)))
+    .digest()
+    .subarray(0, 16);
   bytes[0] = (bytes[0] ?? 0) & 0x7f;
   return bytes.toString("hex");
 }

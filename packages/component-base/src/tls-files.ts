@@ -68,8 +68,12 @@ function isGiven(file: string | undefined): file is string {
 }
 
 /** What a component's HTTPS server shows: the files it was given, else a self-signed certificate of its own, as upstream's do. */
-export async function serverIdentity(options: { readonly tlsCertFile: string; readonly tlsPrivateKeyFile: string }, nowMs: number): Promise<{ cert: string; key: string }> {
-  if (isGiven(options.tlsCertFile)) return { cert: readFileSync(options.tlsCertFile, "utf8"), key: readFileSync(options.tlsPrivateKeyFile, "utf8") };
+export async function serverIdentity(
+  options: { readonly tlsCertFile: string; readonly tlsPrivateKeyFile: string },
+  nowMs: number,
+): Promise<{ cert: string; key: string }> {
+  if (isGiven(options.tlsCertFile))
+    return { cert: readFileSync(options.tlsCertFile, "utf8"), key: readFileSync(options.tlsPrivateKeyFile, "utf8") };
   const { createAuthority } = await import("./pki.js");
   return createAuthority({ commonName: "localhost", validDays: 365, nowMs });
 }

@@ -27,7 +27,9 @@ export interface Controller {
 export type ControllerFactory = (context: ControllerContext) => Controller;
 
 /** Gate of a reconcile loop: resolves when all these caches are complete. */
-export function whenSynced(...informers: readonly Informer<never>[] | readonly Informer<KubeObject>[]): (signal: AbortSignal) => Promise<void> {
+export function whenSynced(
+  ...informers: readonly Informer<never>[] | readonly Informer<KubeObject>[]
+): (signal: AbortSignal) => Promise<void> {
   return async (signal) => {
     await Promise.all(informers.map((informer) => informer.whenSynced(signal)));
   };

@@ -24,10 +24,25 @@ interface RegistryEntry {
 
 /** In order of creation. The garbage collector is last: it reduces what only it watches, and shares what others made. */
 export const controllerRegistry: readonly RegistryEntry[] = [
-  { name: "serviceaccount-token-controller", alias: "serviceaccount-token", create: createTokenController, isConfigured: ({ config }) => config.serviceAccountPrivateKey !== "" },
+  {
+    name: "serviceaccount-token-controller",
+    alias: "serviceaccount-token",
+    create: createTokenController,
+    isConfigured: ({ config }) => config.serviceAccountPrivateKey !== "",
+  },
   { name: "serviceaccount-controller", alias: "serviceaccount", create: createServiceAccountController },
-  { name: "root-ca-certificate-publisher-controller", alias: "root-ca-cert-publisher", create: createRootCAPublisher, isConfigured: ({ config }) => config.rootCA !== "" },
-  { name: "node-ipam-controller", alias: "nodeipam", create: createNodeIPAMController, isConfigured: ({ config }) => config.clusterCIDRs.length > 0 },
+  {
+    name: "root-ca-certificate-publisher-controller",
+    alias: "root-ca-cert-publisher",
+    create: createRootCAPublisher,
+    isConfigured: ({ config }) => config.rootCA !== "",
+  },
+  {
+    name: "node-ipam-controller",
+    alias: "nodeipam",
+    create: createNodeIPAMController,
+    isConfigured: ({ config }) => config.clusterCIDRs.length > 0,
+  },
   { name: "node-lifecycle-controller", alias: "nodelifecycle", create: createNodeLifecycleController },
   { name: "taint-eviction-controller", alias: "taint-eviction-controller", create: createTaintEvictionController },
   { name: "pod-garbage-collector-controller", alias: "podgc", create: createPodGCController },
@@ -45,5 +60,7 @@ export function createControllers(context: ControllerContext, selection: readonl
     if (selection.includes(`-${name}`) || selection.includes(`-${alias}`)) return false;
     return selection.includes("*") || selection.includes(name) || selection.includes(alias);
   };
-  return controllerRegistry.filter((entry) => isSelected(entry) && (entry.isConfigured?.(context) ?? true)).map((entry) => entry.create(context));
+  return controllerRegistry
+    .filter((entry) => isSelected(entry) && (entry.isConfigured?.(context) ?? true))
+    .map((entry) => entry.create(context));
 }

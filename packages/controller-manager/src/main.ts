@@ -3,7 +3,7 @@
 import { hostname } from "node:os";
 import { TaskGroup } from "@lenj/base";
 import { createApiClient, EventSink, InformerFactory, loadKubeconfig } from "@lenj/client";
-import { type ComponentContext, readTLSFiles, runComponent, type RunningComponent, serveHealth } from "@lenj/component-base";
+import { type ComponentContext, type RunningComponent, readTLSFiles, runComponent, serveHealth } from "@lenj/component-base";
 import { createQueueMetrics, LeaderElector } from "@lenj/controller-runtime";
 import type { Controller, ControllerContext } from "./controller-context.js";
 import { createControllers } from "./controller-registry.js";
@@ -11,7 +11,10 @@ import { type ControllerManagerOptions, configOf, flags, validateOptions } from 
 
 async function start(options: ControllerManagerOptions, component: ComponentContext): Promise<RunningComponent> {
   const { logger, clock, random, metrics, health } = component;
-  const client = await createApiClient({ ...(await loadKubeconfig(options.kubeconfig)), userAgent: "kube-controller-manager/v1.35.0" }, { clock });
+  const client = await createApiClient(
+    { ...(await loadKubeconfig(options.kubeconfig)), userAgent: "kube-controller-manager/v1.35.0" },
+    { clock },
+  );
   const informers = new InformerFactory({ client, clock, random, logger });
   const events = new EventSink({ client, clock, random, logger });
   const context: ControllerContext = {
@@ -24,7 +27,16 @@ async function start(options: ControllerManagerOptions, component: ComponentCont
     recorder: (name) => events.recorder(name),
     queueMetrics: createQueueMetrics(metrics),
   };
-  const server = options.securePort === 0 ? undefined : await serveHealth({ address: options.bindAddress, port: options.securePort, health, metrics, tls: await servingCertificate(options, clock.wallMs()) });
+  const server =
+    options.securePort === 0
+      ? undefined
+      : await serveHealth({
+          address: options.bindAddress,
+          port: options.securePort,
+          health,
+          metrics,
+          tls: await servingCertificate(options, clock.wallMs()),
+        });
   const tasks = new TaskGroup();
   let controllers: readonly Controller[] = [];
   const run = (): void => {
@@ -86,7 +98,20 @@ async function servingCertificate(options: ControllerManagerOptions, nowMs: numb
   if (cert !== undefined && key !== undefined) return { cert, key };
   const { createAuthority, issueCertificate } = await import("@lenj/component-base/pki");
   const authority = await createAuthority({ commonName: `${hostname()}-ca`, validDays: 365, nowMs });
-  return issueCertificate(authority, { commonName: hostname(), dnsNames: [hostname(), "localhost"], ipAddresses: ["127.0.0.1"], usages: ["server"], validDays: 365, nowMs });
+  return issueCertificate(authority, {
+    commonName: hostname(),
+    dnsNames: [hostname(), "localhost"],
+    ipAddresses: ["127.0.0.1"],
+    usages: ["server"],
+    validDays: 365,
+    nowMs,
+  });
 }
 
-await runComponent({ name: "lenj-controller-manager", description: "Runs the control loops that bring the cluster to its desired state.", flags, validate: validateOptions, start });
+await runComponent({
+  name: "lenj-controller-manager",
+  description: "Runs the control loops that bring the cluster to its desired state.",
+  flags,
+  validate: validateOptions,
+  start,
+});

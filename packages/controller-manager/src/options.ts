@@ -29,13 +29,22 @@ export const flags = {
   "secondary-node-eviction-rate": floatFlag("The same in an unhealthy zone", defaultConfig.secondaryNodeEvictionRate),
   "unhealthy-zone-threshold": floatFlag("Share of not ready nodes from which a zone is unhealthy", defaultConfig.unhealthyZoneThreshold),
   "large-cluster-size-threshold": intFlag("Nodes from which a cluster is large", defaultConfig.largeClusterSizeThreshold),
-  "terminated-pod-gc-threshold": intFlag("Finished pods kept before the oldest are deleted; 0 keeps all", defaultConfig.terminatedPodGCThreshold),
-  "namespace-sync-period": durationFlag("Time between looks at a namespace that cannot be deleted yet", defaultConfig.namespaceSyncPeriodMs),
+  "terminated-pod-gc-threshold": intFlag(
+    "Finished pods kept before the oldest are deleted; 0 keeps all",
+    defaultConfig.terminatedPodGCThreshold,
+  ),
+  "namespace-sync-period": durationFlag(
+    "Time between looks at a namespace that cannot be deleted yet",
+    defaultConfig.namespaceSyncPeriodMs,
+  ),
   "max-endpoints-per-slice": intFlag("Endpoints in one EndpointSlice, 1 to 1000", defaultConfig.maxEndpointsPerSlice),
   "concurrent-deployment-syncs": intFlag("Deployments worked on at once", defaultConfig.concurrentDeploymentSyncs),
   "concurrent-replicaset-syncs": intFlag("ReplicaSets worked on at once", defaultConfig.concurrentReplicaSetSyncs),
   "concurrent-endpoint-syncs": intFlag("Endpoints worked on at once", defaultConfig.concurrentEndpointSyncs),
-  "concurrent-service-endpoint-syncs": intFlag("Services whose EndpointSlices are worked on at once", defaultConfig.concurrentServiceEndpointSyncs),
+  "concurrent-service-endpoint-syncs": intFlag(
+    "Services whose EndpointSlices are worked on at once",
+    defaultConfig.concurrentServiceEndpointSyncs,
+  ),
   "concurrent-namespace-syncs": intFlag("Namespaces deleted at once", defaultConfig.concurrentNamespaceSyncs),
   "concurrent-gc-syncs": intFlag("Objects the garbage collector works on at once", defaultConfig.concurrentGCSyncs),
   "concurrent-serviceaccount-token-syncs": intFlag("Token Secrets worked on at once", defaultConfig.concurrentServiceAccountTokenSyncs),
@@ -45,15 +54,27 @@ export type ControllerManagerOptions = FlagValues<typeof flags>;
 
 /** Everything wrong with the options. */
 export function validateOptions(options: ControllerManagerOptions): string[] {
-  const problems = validateTLSFiles({ certFile: options.tlsCertFile, keyFile: options.tlsPrivateKeyFile }, { cert: "tls-cert-file", key: "tls-private-key-file" });
+  const problems = validateTLSFiles(
+    { certFile: options.tlsCertFile, keyFile: options.tlsPrivateKeyFile },
+    { cert: "tls-cert-file", key: "tls-private-key-file" },
+  );
   if (options.kubeconfig === "") problems.push("--kubeconfig is required");
-  if (options.securePort < 0 || options.securePort > 65535) problems.push(`--secure-port ${options.securePort} must be between 0 and 65535, inclusive`);
-  if (options.leaderElectLeaseDuration <= options.leaderElectRenewDeadline) problems.push("--leader-elect-lease-duration must be greater than --leader-elect-renew-deadline");
-  if (options.leaderElectRenewDeadline <= options.leaderElectRetryPeriod * 1.2) problems.push("--leader-elect-renew-deadline must be greater than --leader-elect-retry-period times 1.2");
-  if (options.maxEndpointsPerSlice < 1 || options.maxEndpointsPerSlice > 1000) problems.push("--max-endpoints-per-slice must be between 1 and 1000");
-  if (options.allocateNodeCidrs && options.clusterCidr.length === 0) problems.push("--cluster-cidr must be given when --allocate-node-cidrs is true");
-  if (options.nodeMonitorGracePeriod <= options.nodeMonitorPeriod) problems.push("--node-monitor-grace-period must be greater than --node-monitor-period");
-  for (const [flag, file] of [["root-ca-file", options.rootCaFile], ["service-account-private-key-file", options.serviceAccountPrivateKeyFile]] as const) {
+  if (options.securePort < 0 || options.securePort > 65535)
+    problems.push(`--secure-port ${options.securePort} must be between 0 and 65535, inclusive`);
+  if (options.leaderElectLeaseDuration <= options.leaderElectRenewDeadline)
+    problems.push("--leader-elect-lease-duration must be greater than --leader-elect-renew-deadline");
+  if (options.leaderElectRenewDeadline <= options.leaderElectRetryPeriod * 1.2)
+    problems.push("--leader-elect-renew-deadline must be greater than --leader-elect-retry-period times 1.2");
+  if (options.maxEndpointsPerSlice < 1 || options.maxEndpointsPerSlice > 1000)
+    problems.push("--max-endpoints-per-slice must be between 1 and 1000");
+  if (options.allocateNodeCidrs && options.clusterCidr.length === 0)
+    problems.push("--cluster-cidr must be given when --allocate-node-cidrs is true");
+  if (options.nodeMonitorGracePeriod <= options.nodeMonitorPeriod)
+    problems.push("--node-monitor-grace-period must be greater than --node-monitor-period");
+  for (const [flag, file] of [
+    ["root-ca-file", options.rootCaFile],
+    ["service-account-private-key-file", options.serviceAccountPrivateKeyFile],
+  ] as const) {
     if (file !== "" && readOrProblem(file) instanceof Error) problems.push(`--${flag}: ${(readOrProblem(file) as Error).message}`);
   }
   return problems;

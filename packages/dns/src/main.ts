@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Cluster DNS: names of Services and pods, from the api-server's objects.
 import { createApiClient, InformerFactory, loadKubeconfig } from "@lenj/client";
-import { type ComponentContext, runComponent, type RunningComponent, serveHealth } from "@lenj/component-base";
+import { type ComponentContext, type RunningComponent, runComponent, serveHealth } from "@lenj/component-base";
 import { Counter } from "prom-client";
 import { answerQuestion } from "./core/answers.js";
 import { createClusterView } from "./drivers/cluster-view.js";
@@ -17,8 +17,18 @@ async function start(options: DNSOptions, context: ComponentContext): Promise<Ru
   const view = createClusterView(informers, () => {
     serial = Math.max(serial + 1, Math.floor(clock.wallMs() / 1_000));
   });
-  const requests = new Counter({ name: "coredns_dns_requests_total", help: "Counter of DNS requests made per zone, protocol and family.", labelNames: ["type"], registers: [metrics] });
-  const responses = new Counter({ name: "coredns_dns_responses_total", help: "Counter of response status codes.", labelNames: ["rcode"], registers: [metrics] });
+  const requests = new Counter({
+    name: "coredns_dns_requests_total",
+    help: "Counter of DNS requests made per zone, protocol and family.",
+    labelNames: ["type"],
+    registers: [metrics],
+  });
+  const responses = new Counter({
+    name: "coredns_dns_responses_total",
+    help: "Counter of response status codes.",
+    labelNames: ["rcode"],
+    registers: [metrics],
+  });
   const listen = parseBindAddress(options.listenAddress) ?? { address: "0.0.0.0", port: 53 };
   const server = await DNSServer.start({
     ...listen,
@@ -47,4 +57,10 @@ async function start(options: DNSOptions, context: ComponentContext): Promise<Ru
   };
 }
 
-await runComponent({ name: "lenj-dns", description: "Lenj DNS answers the names of a cluster's Services and pods.", flags: dnsFlags, validate: validateDNSOptions, start });
+await runComponent({
+  name: "lenj-dns",
+  description: "Lenj DNS answers the names of a cluster's Services and pods.",
+  flags: dnsFlags,
+  validate: validateDNSOptions,
+  start,
+});

@@ -12,8 +12,10 @@ export type DNSOptions = FlagValues<typeof dnsFlags>;
 export function validateDNSOptions(options: DNSOptions): string[] {
   const problems: string[] = [];
   if (options.kubeconfig === "") problems.push("--kubeconfig is required");
-  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(options.clusterDomain)) problems.push(`--cluster-domain must be a domain name in lower case, got ${JSON.stringify(options.clusterDomain)}`);
-  if (parseBindAddress(options.listenAddress) === undefined) problems.push(`--listen-address must be an address and a port, got ${JSON.stringify(options.listenAddress)}`);
+  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(options.clusterDomain))
+    problems.push(`--cluster-domain must be a domain name in lower case, got ${JSON.stringify(options.clusterDomain)}`);
+  if (parseBindAddress(options.listenAddress) === undefined)
+    problems.push(`--listen-address must be an address and a port, got ${JSON.stringify(options.listenAddress)}`);
   if (options.healthzBindAddress !== "" && parseBindAddress(options.healthzBindAddress) === undefined) {
     problems.push(`--healthz-bind-address must be an address and a port, got ${JSON.stringify(options.healthzBindAddress)}`);
   }

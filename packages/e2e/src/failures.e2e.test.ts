@@ -26,7 +26,9 @@ describeLab("killing", () => {
     })();
     await eventually("some writes", async () => acknowledged.length > 10);
     process.kill(leader.pid as number, "SIGKILL");
-    const successor = await eventually("another leader", async () => (await lab.processes()).find((process) => process.role === "leader" && process.name !== leader.name));
+    const successor = await eventually("another leader", async () =>
+      (await lab.processes()).find((process) => process.role === "leader" && process.name !== leader.name),
+    );
     const soFar = acknowledged.length;
     await eventually("writes after the election", async () => acknowledged.length > soFar + 5);
     writing = false;
@@ -39,21 +41,25 @@ describeLab("killing", () => {
 
   const victims = ["apiserver-1", "scheduler-1", "controller-manager-1", "node-1/kubelet", "node-1/runtime", "node-1/proxy"];
 
-  it.each(victims)("%s during a rollout lets the rollout complete", async (victim) => {
-    const name = victim.replace("/", "-");
-    await k("create", "deployment", name, "--image=lenj.local/web:1", "--replicas=4");
-    await k("rollout", "status", `deployment/${name}`, "--timeout=120s");
-    await k("set", "image", `deployment/${name}`, "web=lenj.local/web:2");
-    const before = await lab.process(victim);
-    process.kill(before.pid as number, "SIGKILL");
-    await eventually(`${victim} to run again`, async () => isRestarted(before, await lab.process(victim)));
-    await eventually(
-      "the rollout to complete",
-      async () => (await lab.kubectl(["-n", namespace, "rollout", "status", `deployment/${name}`, "--timeout=20s"])).code === 0,
-      180_000,
-    );
-    await k("delete", "deployment", name);
-  }, 300_000);
+  it.each(victims)(
+    "%s during a rollout lets the rollout complete",
+    async (victim) => {
+      const name = victim.replace("/", "-");
+      await k("create", "deployment", name, "--image=lenj.local/web:1", "--replicas=4");
+      await k("rollout", "status", `deployment/${name}`, "--timeout=120s");
+      await k("set", "image", `deployment/${name}`, "web=lenj.local/web:2");
+      const before = await lab.process(victim);
+      process.kill(before.pid as number, "SIGKILL");
+      await eventually(`${victim} to run again`, async () => isRestarted(before, await lab.process(victim)));
+      await eventually(
+        "the rollout to complete",
+        async () => (await lab.kubectl(["-n", namespace, "rollout", "status", `deployment/${name}`, "--timeout=20s"])).code === 0,
+        180_000,
+      );
+      await k("delete", "deployment", name);
+    },
+    300_000,
+  );
 });
 
 function isRestarted(before: ProcessStatus, now: ProcessStatus): boolean {

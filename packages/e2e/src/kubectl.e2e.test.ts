@@ -63,12 +63,18 @@ describeLab("kubectl", () => {
   it("runs commands in a container: output, input, terminal and exit code", async () => {
     const pod = (await k("get", "pods", "-l", "app=web", "-o", "name")).split("\n")[0] as string;
     expect((await lab.kubectl(["-n", namespace, "exec", pod, "--", "sh", "-c", "exit 7"])).code).toBe(7);
-    expect(await lab.must(["-n", namespace, "exec", "-i", pod, "--", "cat"], { input: "through standard input\n" })).toBe("through standard input\n");
+    expect(await lab.must(["-n", namespace, "exec", "-i", pod, "--", "cat"], { input: "through standard input\n" })).toBe(
+      "through standard input\n",
+    );
     // kubectl asks for a terminal of its own: `script` gives it one.
     const kubectl = ["KUBECONFIG", lab.kubeconfig];
-    const tty = await run("script", ["-qec", `kubectl -n ${namespace} exec -it ${pod} -- sh -c 'test -t 0 && echo on a terminal; exit 5'`, "/dev/null"], {
-      env: { ...process.env, [kubectl[0] as string]: kubectl[1] },
-    });
+    const tty = await run(
+      "script",
+      ["-qec", `kubectl -n ${namespace} exec -it ${pod} -- sh -c 'test -t 0 && echo on a terminal; exit 5'`, "/dev/null"],
+      {
+        env: { ...process.env, [kubectl[0] as string]: kubectl[1] },
+      },
+    );
     expect(tty.stdout).toContain("on a terminal");
     expect(tty.code).toBe(5);
     const missing = await lab.kubectl(["-n", namespace, "exec", pod, "--", "no-such-command"]);

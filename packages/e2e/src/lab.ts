@@ -51,7 +51,9 @@ export function run(program: string, args: readonly string[], options: RunOption
 
 /** A kubectl that talks to one server and nothing else: where a dispatcher stands on the PATH, the binary behind it. */
 function findKubectl(): string {
-  const direct = ["1.33", "1.32", "1.31"].map((version) => `/usr/lib/google-cloud-sdk/bin/kubectl.${version}`).find((path) => existsSync(path));
+  const direct = ["1.33", "1.32", "1.31"]
+    .map((version) => `/usr/lib/google-cloud-sdk/bin/kubectl.${version}`)
+    .find((path) => existsSync(path));
   return direct ?? "kubectl";
 }
 
@@ -159,7 +161,8 @@ export async function eventually<T>(what: string, probe: () => Promise<T | undef
     } catch (error) {
       last = error;
     }
-    if (performance.now() > deadlineMs) throw new Error(`Waited ${timeoutMs} ms for ${what}${last === undefined ? "" : `: ${String(last)}`}`, { cause: last });
+    if (performance.now() > deadlineMs)
+      throw new Error(`Waited ${timeoutMs} ms for ${what}${last === undefined ? "" : `: ${String(last)}`}`, { cause: last });
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }

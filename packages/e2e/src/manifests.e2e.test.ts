@@ -47,9 +47,13 @@ describeLab("the examples", () => {
     });
     expect([...answers].sort()).toEqual(pods.map((pod) => pod.metadata.name).sort());
     expect(await inPod(client.metadata.name, "wget", "-qO-", "-T", "5", "http://web/")).toMatch(/^Hello from web-/);
-    expect(await inPod(client.metadata.name, "wget", "-qO-", "-T", "5", `http://web.${namespace}.svc.cluster.local/`)).toMatch(/^Hello from web-/);
+    expect(await inPod(client.metadata.name, "wget", "-qO-", "-T", "5", `http://web.${namespace}.svc.cluster.local/`)).toMatch(
+      /^Hello from web-/,
+    );
     const elsewhere = pods.find((pod) => pod.spec.nodeName !== client.spec.nodeName) as Pod;
-    expect(await inPod(client.metadata.name, "wget", "-qO-", "-T", "5", `http://${elsewhere.status.podIP}:8080/`)).toContain(elsewhere.metadata.name);
+    expect(await inPod(client.metadata.name, "wget", "-qO-", "-T", "5", `http://${elsewhere.status.podIP}:8080/`)).toContain(
+      elsewhere.metadata.name,
+    );
   }, 120_000);
 
   it("give a ConfigMap and a Secret to a pod as environment and as files", async () => {
@@ -64,6 +68,8 @@ describeLab("the examples", () => {
   it("run a sidecar that shares a volume", async () => {
     await lab.apply(example("sidecar"), "-n", namespace);
     await lab.must(["-n", namespace, "wait", "--for=condition=Ready", "pod/sidecar", "--timeout=60s"]);
-    await eventually("a line of the writer in the reader's log", async () => (await lab.must(["-n", namespace, "logs", "sidecar", "-c", "reader"])).includes("line"));
+    await eventually("a line of the writer in the reader's log", async () =>
+      (await lab.must(["-n", namespace, "logs", "sidecar", "-c", "reader"])).includes("line"),
+    );
   }, 90_000);
 });

@@ -57,12 +57,21 @@ describeLab("a node without power", () => {
     await lab.mustLenj("power", "off", node);
     await lab.must(["wait", "--for=condition=Ready=Unknown", `node/${node}`, "--timeout=90s"]);
     await eventually("endpoints on the node to go", async () => {
-      const { items } = await lab.get<{ items: { endpoints?: { nodeName: string; conditions: { ready: boolean } }[] }[] }>("endpointslices", "-n", namespace, "-l", "kubernetes.io/service-name=moving");
+      const { items } = await lab.get<{ items: { endpoints?: { nodeName: string; conditions: { ready: boolean } }[] }[] }>(
+        "endpointslices",
+        "-n",
+        namespace,
+        "-l",
+        "kubernetes.io/service-name=moving",
+      );
       return items.flatMap((slice) => slice.endpoints ?? []).every((endpoint) => endpoint.nodeName !== node || !endpoint.conditions.ready);
     });
     await eventually(
       "three pods that run on other nodes",
-      async () => (await pods()).filter((pod) => pod.spec.nodeName !== node && pod.status.phase === "Running" && pod.metadata.deletionTimestamp === undefined).length === 3,
+      async () =>
+        (await pods()).filter(
+          (pod) => pod.spec.nodeName !== node && pod.status.phase === "Running" && pod.metadata.deletionTimestamp === undefined,
+        ).length === 3,
       120_000,
     );
 

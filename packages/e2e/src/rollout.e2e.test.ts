@@ -72,6 +72,9 @@ describeLab("a rolling update", () => {
       return Number(found[1]) > before + 100 && found[3]?.includes("2") === true ? found : undefined;
     });
     const failures = (await lab.must(["-n", namespace, "logs", "client"])).split("\n").filter((line) => line.startsWith("FAILED"));
-    expect({ failed: Number(after[2]) - Number(start[2]), failures: failures.slice(Number(start[2])) }).toEqual({ failed: 0, failures: [] });
+    expect({ failed: Number(after[2]) - Number(start[2]), failures: failures.slice(Number(start[2])) }).toEqual({
+      failed: 0,
+      failures: [],
+    });
   }, 300_000);
 });

@@ -4,7 +4,7 @@
 // Not:   retries (call-retry.ts), streams (watch-stream.ts).
 // P1. All calls prefer the same endpoint until someone reports that it failed.
 // P2. A report about an endpoint that is no longer preferred changes nothing (many calls fail at once when a server dies).
-import { Client, type ClientOptions, credentials, type ChannelCredentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, Client, type ClientOptions, credentials } from "@grpc/grpc-js";
 import { EtcdError } from "./errors.js";
 import type { EtcdClientOptions, EtcdTLS } from "./etcd-client.js";
 

@@ -1,4 +1,4 @@
-import { type Clock, delay, silentLogger, SystemClock } from "@lenj/base";
+import { type Clock, delay, SystemClock, silentLogger } from "@lenj/base";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { callUnary, type RetryContext, type UnaryMethod } from "./call-retry.js";
 import { ConnectionPool } from "./connection-pool.js";
@@ -36,10 +36,16 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
     leaseGrant: unary(context, "write", lease.leaseGrant, etcdserverpb.LeaseGrantRequest),
     leaseRevoke: unary(context, "write", lease.leaseRevoke, etcdserverpb.LeaseRevokeRequest),
     leaseTimeToLive: unary(context, "read", lease.leaseTimeToLive, etcdserverpb.LeaseTimeToLiveRequest),
-    leaseKeepAlive: (request, callOptions) => renew(keepAlives, clock, request.ID ?? 0n, { timeoutMs: context.defaultTimeoutMs, ...callOptions }),
+    leaseKeepAlive: (request, callOptions) =>
+      renew(keepAlives, clock, request.ID ?? 0n, { timeoutMs: context.defaultTimeoutMs, ...callOptions }),
     status: (callOptions) => callUnary(context, etcdserverpb.MaintenanceService.status, {}, { ...callOptions, kind: "read" }),
     memberList: (request = {}, callOptions) =>
-      callUnary(context, etcdserverpb.ClusterService.memberList, { linearizable: request.linearizable ?? true }, { ...callOptions, kind: "read" }),
+      callUnary(
+        context,
+        etcdserverpb.ClusterService.memberList,
+        { linearizable: request.linearizable ?? true },
+        { ...callOptions, kind: "read" },
+      ),
     watch: (watchOptions: WatchOptions): AsyncIterable<WatchMessage> => watches.watch(watchOptions),
     requestProgress: () => watches.requestProgress(),
     close,

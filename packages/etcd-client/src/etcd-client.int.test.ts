@@ -32,8 +32,19 @@ describe("createEtcdClient() against etcd", () => {
   let client: EtcdClient;
 
   const startServer = (): void => {
-    const urls = ["--listen-client-urls", clientURL, "--advertise-client-urls", clientURL, "--listen-peer-urls", peerURL, "--initial-advertise-peer-urls", peerURL];
-    server = spawn("etcd", ["--name", "lenj", "--data-dir", join(folder, "data"), ...urls, "--initial-cluster", `lenj=${peerURL}`], { stdio: "ignore" });
+    const urls = [
+      "--listen-client-urls",
+      clientURL,
+      "--advertise-client-urls",
+      clientURL,
+      "--listen-peer-urls",
+      peerURL,
+      "--initial-advertise-peer-urls",
+      peerURL,
+    ];
+    server = spawn("etcd", ["--name", "lenj", "--data-dir", join(folder, "data"), ...urls, "--initial-cluster", `lenj=${peerURL}`], {
+      stdio: "ignore",
+    });
   };
   const killServer = async (): Promise<void> => {
     const exited = once(server, "exit");
@@ -57,7 +68,8 @@ describe("createEtcdClient() against etcd", () => {
   async function collect(watch: AsyncIterable<WatchMessage>, count: number): Promise<string[]> {
     const seen: string[] = [];
     for await (const message of watch) {
-      for (const event of message.events) seen.push(`${event.type}:${event.kv?.key.toString()}@${event.kv?.modRevision}<${event.prevKv?.value.toString() ?? ""}`);
+      for (const event of message.events)
+        seen.push(`${event.type}:${event.kv?.key.toString()}@${event.kv?.modRevision}<${event.prevKv?.value.toString() ?? ""}`);
       if (seen.length >= count) break;
     }
     return seen;
@@ -74,7 +86,9 @@ describe("createEtcdClient() against etcd", () => {
       success: [{ request: { $case: "requestPut", value: { key: bytes("b/1"), value: bytes("2"), prevKv: true } } }],
     });
     expect(txn.succeeded).toBe(true);
-    expect((await client.range({ key: bytes("b/"), rangeEnd: prefixEnd(bytes("b/")) })).kvs.map((kv) => kv.value.toString())).toEqual(["2"]);
+    expect((await client.range({ key: bytes("b/"), rangeEnd: prefixEnd(bytes("b/")) })).kvs.map((kv) => kv.value.toString())).toEqual([
+      "2",
+    ]);
     expect((await client.deleteRange({ key: bytes("b/1") })).deleted).toBe(1);
   });
 
@@ -84,7 +98,8 @@ describe("createEtcdClient() against etcd", () => {
     for (const value of ["x", "y"]) for (const key of ["c/1", "c/2"]) await client.put({ key: bytes(key), value: bytes(value) });
     await killServer();
     startServer();
-    for (const key of ["c/1", "c/2"]) await client.range({ key: bytes(key) }).then(() => client.put({ key: bytes(key), value: bytes("z") }));
+    for (const key of ["c/1", "c/2"])
+      await client.range({ key: bytes(key) }).then(() => client.put({ key: bytes(key), value: bytes("z") }));
     expect(await Promise.all(watches)).toEqual([
       [`0:c/1@${start + 1}<`, `0:c/1@${start + 3}<x`, `0:c/1@${start + 5}<y`],
       [`0:c/2@${start + 2}<`, `0:c/2@${start + 4}<x`, `0:c/2@${start + 6}<y`],

@@ -81,8 +81,14 @@ export interface EtcdClient {
   leaseGrant(request: PartialRequest<etcdserverpb.LeaseGrantRequest>, options?: CallOptions): Promise<etcdserverpb.LeaseGrantResponse>;
   leaseRevoke(request: PartialRequest<etcdserverpb.LeaseRevokeRequest>, options?: CallOptions): Promise<etcdserverpb.LeaseRevokeResponse>;
   /** Renews once. A response with TTL 0 means that the lease is gone. */
-  leaseKeepAlive(request: PartialRequest<etcdserverpb.LeaseKeepAliveRequest>, options?: CallOptions): Promise<etcdserverpb.LeaseKeepAliveResponse>;
-  leaseTimeToLive(request: PartialRequest<etcdserverpb.LeaseTimeToLiveRequest>, options?: CallOptions): Promise<etcdserverpb.LeaseTimeToLiveResponse>;
+  leaseKeepAlive(
+    request: PartialRequest<etcdserverpb.LeaseKeepAliveRequest>,
+    options?: CallOptions,
+  ): Promise<etcdserverpb.LeaseKeepAliveResponse>;
+  leaseTimeToLive(
+    request: PartialRequest<etcdserverpb.LeaseTimeToLiveRequest>,
+    options?: CallOptions,
+  ): Promise<etcdserverpb.LeaseTimeToLiveResponse>;
   /** Status of one member: the named endpoint, or whichever answers. */
   status(options?: CallOptions & { readonly endpoint?: string }): Promise<etcdserverpb.StatusResponse>;
   memberList(request?: PartialRequest<etcdserverpb.MemberListRequest>, options?: CallOptions): Promise<etcdserverpb.MemberListResponse>;

@@ -8,7 +8,7 @@
 // S4. With `hasleader`, a member cut off from its quorum ends the stream instead of going silent.
 // Source: clientv3/watch.go; etcd's watch rules.
 import { type ClientDuplexStream, Metadata, type ServiceError, status } from "@grpc/grpc-js";
-import { type Clock, type Logger, type Timer, invariant } from "@lenj/base";
+import { type Clock, invariant, type Logger, type Timer } from "@lenj/base";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { EventQueue } from "./async-events.js";
 import { etcdErrorFromService } from "./call-retry.js";
@@ -146,7 +146,8 @@ export class WatchStream {
     }
     if (this.#watches.size === 0) return;
     this.pool.reportFailure(endpoint);
-    const backoffMs = this.#failures < this.pool.size ? reconnectFirstMs : Math.min(reconnectMaxMs, reconnectFirstMs * 2 ** Math.min(10, this.#failures));
+    const backoffMs =
+      this.#failures < this.pool.size ? reconnectFirstMs : Math.min(reconnectMaxMs, reconnectFirstMs * 2 ** Math.min(10, this.#failures));
     this.#failures += 1;
     this.logger.debug("Watch stream ended", { endpoint: endpoint.url, reason: error?.details ?? "end of stream", backoffMs });
     this.#reconnect = this.clock.after(backoffMs, () => this.#connect());

@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { parseDuration } from "@lenj/component-base";
 import type { corev1 } from "@lenj/proto/k8s";
-import { milliUnits, wholeUnits } from "./core/resources/amount.js";
 import { defaultThresholds, type EvictionThresholds } from "./core/eviction/eviction.js";
-import { kubeletFlags, type KubeletOptions, nodeName, parseTaint } from "./options.js";
+import { milliUnits, wholeUnits } from "./core/resources/amount.js";
+import { type KubeletOptions, kubeletFlags, nodeName, parseTaint } from "./options.js";
 
 export interface KubeletConfig {
   readonly nodeName: string;
@@ -79,8 +79,12 @@ function duration(value: unknown): number {
 export async function withConfigFile(options: KubeletOptions): Promise<KubeletOptions> {
   if (options.config === "") return options;
   const { parse } = await import("yaml");
-  const file = parse(await readFile(options.config, "utf8")) as Record<string, unknown> & { authentication?: { x509?: { clientCAFile?: string }; anonymous?: { enabled?: boolean } }; authorization?: { mode?: string } };
-  if (file["kind"] !== "KubeletConfiguration") throw new Error(`failed to load kubelet config file ${options.config}: no kind "KubeletConfiguration"`);
+  const file = parse(await readFile(options.config, "utf8")) as Record<string, unknown> & {
+    authentication?: { x509?: { clientCAFile?: string }; anonymous?: { enabled?: boolean } };
+    authorization?: { mode?: string };
+  };
+  if (file["kind"] !== "KubeletConfiguration")
+    throw new Error(`failed to load kubelet config file ${options.config}: no kind "KubeletConfiguration"`);
   const result = { ...options } as Record<string, unknown>;
   const set = (option: string, value: unknown): void => {
     if (JSON.stringify(result[option]) === JSON.stringify(defaultOf(option))) result[option] = value;
@@ -99,7 +103,8 @@ function defaultOf(option: string): unknown {
 
 export function decideConfig(options: KubeletOptions): KubeletConfig {
   const reserved = [options.kubeReserved, options.systemReserved];
-  const sum = (read: (reserved: Readonly<Record<string, string>>) => number): number => reserved.reduce((total, entry) => total + read(entry), 0);
+  const sum = (read: (reserved: Readonly<Record<string, string>>) => number): number =>
+    reserved.reduce((total, entry) => total + read(entry), 0);
   const eviction = parseThresholds(options.evictionHard);
   return Object.freeze({
     nodeName: nodeName(options),
@@ -131,7 +136,11 @@ export function decideConfig(options: KubeletOptions): KubeletConfig {
     serializeImagePulls: options.serializeImagePulls,
     cgroupsPerQOS: options.cgroupsPerQos,
     // What eviction keeps free is not offered to the scheduler either.
-    reserved: { milliCPU: sum((entry) => milliUnits(entry["cpu"])), memoryBytes: sum((entry) => wholeUnits(entry["memory"])) + eviction.memoryAvailableBytes, storageBytes: sum((entry) => wholeUnits(entry["ephemeral-storage"])) },
+    reserved: {
+      milliCPU: sum((entry) => milliUnits(entry["cpu"])),
+      memoryBytes: sum((entry) => wholeUnits(entry["memory"])) + eviction.memoryAvailableBytes,
+      storageBytes: sum((entry) => wholeUnits(entry["ephemeral-storage"])),
+    },
     imageGC: { highThresholdPercent: options.imageGcHighThreshold, lowThresholdPercent: options.imageGcLowThreshold },
     logRotation: { maxBytes: wholeUnits(options.containerLogMaxSize), maxFiles: options.containerLogMaxFiles },
     eviction,

@@ -3,18 +3,19 @@
 // Owns:  everything it makes; close() ends it in reverse order and leaves all containers running.
 import { mkdir, readFile } from "node:fs/promises";
 import type { Clock, Logger, Random } from "@lenj/base";
-import { TaskGroup, delay } from "@lenj/base";
+import { delay, TaskGroup } from "@lenj/base";
 import { type ApiClient, EventSink, type Informer, InformerFactory, resources } from "@lenj/client";
 import type { corev1, nodev1 } from "@lenj/proto/k8s";
-import { parseResolvConf, type DNSSettings } from "./core/network/resolv-conf.js";
+import type { KubeletConfig } from "./config.js";
+import { type DNSSettings, parseResolvConf } from "./core/network/resolv-conf.js";
 import { allocatable, allocatableAmounts, type NodeFacts, type NodeHealth } from "./core/node/node-status.js";
 import { isMirrorPod, isStaticPod, podUID } from "./core/pod/identity.js";
 import { CgroupTree } from "./drivers/cgroup/cgroup-tree.js";
 import { CRIClient } from "./drivers/cri/cri-client.js";
 import { PodObserver } from "./drivers/cri/pod-observer.js";
 import { ImagePuller } from "./drivers/images/image-puller.js";
-import { readCapacity, readStorageBytes, readSystemInfo } from "./drivers/node/machine.js";
 import { rotateLogsLoop } from "./drivers/logs/log-rotation.js";
+import { readCapacity, readStorageBytes, readSystemInfo } from "./drivers/node/machine.js";
 import { NodeReporter } from "./drivers/node/node-reporter.js";
 import { RuntimeHealth } from "./drivers/node/runtime-health.js";
 import { ObjectSource } from "./drivers/objects/object-source.js";
@@ -25,9 +26,8 @@ import { PodWorkers } from "./drivers/pods/pod-workers.js";
 import { StaticPods } from "./drivers/pods/static-pods.js";
 import { StatusReporter } from "./drivers/pods/status-reporter.js";
 import { ProbeSet } from "./drivers/probes/probe-set.js";
-import { PodVolumes } from "./drivers/volumes/pod-volumes.js";
-import type { KubeletConfig } from "./config.js";
 import { probeSubject } from "./drivers/probes/probe-subject.js";
+import { PodVolumes } from "./drivers/volumes/pod-volumes.js";
 
 export const kubeletVersion = "v1.35.0";
 
@@ -122,7 +122,8 @@ export class Kubelet {
   async #start(): Promise<void> {
     const { config } = this;
     const { clock, logger, client } = this.dependencies;
-    for (const folder of [config.rootDirectory, `${config.rootDirectory}/pods`, config.podLogRoot, config.containerLogRoot]) await mkdir(folder, { recursive: true, mode: 0o750 });
+    for (const folder of [config.rootDirectory, `${config.rootDirectory}/pods`, config.podLogRoot, config.containerLogRoot])
+      await mkdir(folder, { recursive: true, mode: 0o750 });
     this.#facts = await this.#readFacts();
     this.#nodeDNS = parseResolvConf(await readFile(config.resolvConf, "utf8").catch(() => ""));
     const cgroups = await CgroupTree.open(logger);
@@ -145,7 +146,12 @@ export class Kubelet {
       onGone: (uid) => this.#workers.onGone(uid),
     });
     const pods = this.#informers.informer<corev1.Pod>(resources.pods, { fieldSelector: `spec.nodeName=${config.nodeName}` });
-    this.#reporter = new StatusReporter({ client, clock, logger, lookup: (pod) => this.#lookup(pod, pods.lister.get(pod.metadata?.namespace, pod.metadata?.name ?? "")) });
+    this.#reporter = new StatusReporter({
+      client,
+      clock,
+      logger,
+      lookup: (pod) => this.#lookup(pod, pods.lister.get(pod.metadata?.namespace, pod.metadata?.name ?? "")),
+    });
     this.#nodeReporter = this.#makeNodeReporter(recorder);
     const ports = this.#makePorts(cgroups, hasCgroups, new PodEvents(recorder, (pod) => this.#statics.mirrorOf(pod)?.metadata?.uid));
     this.#workers = new PodWorkers(ports, () => ({
@@ -156,13 +162,24 @@ export class Kubelet {
       diskPressure: false,
     }));
     await this.health.check();
-    await this.observer.relist().catch((error: unknown) => logger.warn("The runtime does not answer yet", { error: (error as Error).message }));
+    await this.observer
+      .relist()
+      .catch((error: unknown) => logger.warn("The runtime does not answer yet", { error: (error as Error).message }));
     this.health.start(this.#tasks);
     this.observer.start(this.#tasks);
     this.#watch(pods);
     this.#nodeReporter.start(this.#tasks);
     this.#tasks.run("log rotation", (signal) =>
-      rotateLogsLoop({ clock, logger, containers: () => this.observer.all().flatMap((pod) => pod.containers), reopen: (id, signal) => this.cri.reopenContainerLog(id, { signal }), ...config.logRotation }, signal),
+      rotateLogsLoop(
+        {
+          clock,
+          logger,
+          containers: () => this.observer.all().flatMap((pod) => pod.containers),
+          reopen: (id, signal) => this.cri.reopenContainerLog(id, { signal }),
+          ...config.logRotation,
+        },
+        signal,
+      ),
     );
     this.#tasks.run("images", (signal) => this.#imageLoop(signal));
     logger.info("Kubelet started", { node: config.nodeName, runtime: this.health.nodeVersion });
@@ -191,7 +208,10 @@ export class Kubelet {
       });
       this.#statics.start(this.#tasks);
       while (!signal.aborted) {
-        if (this.#statics.hasSynced) await this.#workers.housekeep(signal).catch((error: unknown) => logger.warn("Housekeeping failed", { error: (error as Error).message }));
+        if (this.#statics.hasSynced)
+          await this.#workers
+            .housekeep(signal)
+            .catch((error: unknown) => logger.warn("Housekeeping failed", { error: (error as Error).message }));
         await delay(clock, housekeepIntervalMs, signal).catch(() => undefined);
       }
     });
@@ -258,12 +278,23 @@ export class Kubelet {
       clock,
       random,
       logger,
-      subject: (uid, name, kind) => probeSubject({ pod: this.#workers.get(uid)?.pod, stage: this.#workers.get(uid)?.stage, runtime: observer.get(uid), probes: this.#probes, uid, name, kind }),
-      podIP: (uid) => (this.#workers.get(uid)?.pod.spec?.hostNetwork === true ? config.nodeIPs[0] : observer.get(uid)?.sandboxes[0]?.ips[0]) ?? "",
+      subject: (uid, name, kind) =>
+        probeSubject({
+          pod: this.#workers.get(uid)?.pod,
+          stage: this.#workers.get(uid)?.stage,
+          runtime: observer.get(uid),
+          probes: this.#probes,
+          uid,
+          name,
+          kind,
+        }),
+      podIP: (uid) =>
+        (this.#workers.get(uid)?.pod.spec?.hostNetwork === true ? config.nodeIPs[0] : observer.get(uid)?.sandboxes[0]?.ips[0]) ?? "",
       onChange: (uid) => this.#workers.wake(uid),
       onUnhealthy: (uid, name, message) => {
         const pod = this.#workers.get(uid)?.pod;
-        if (pod !== undefined) events.record(pod, "Warning", message.includes(" probe warning: ") ? "ProbeWarning" : "Unhealthy", message, name);
+        if (pod !== undefined)
+          events.record(pod, "Warning", message.includes(" probe warning: ") ? "ProbeWarning" : "Unhealthy", message, name);
       },
     });
     return {
@@ -323,7 +354,14 @@ export class Kubelet {
   }
 
   #nodeHealth(): NodeHealth {
-    return { notReady: this.health.problems(), memoryPressure: false, diskPressure: false, pidPressure: false, images: this.#images, runtimeHandlers: this.health.handlers };
+    return {
+      notReady: this.health.problems(),
+      memoryPressure: false,
+      diskPressure: false,
+      pidPressure: false,
+      images: this.#images,
+      runtimeHandlers: this.health.handlers,
+    };
   }
 
   async #readFacts(): Promise<NodeFacts> {

@@ -24,7 +24,10 @@ export const kubeletFlags = {
   "tls-private-key-file": stringFlag("Key of the serving certificate"),
   "anonymous-auth": boolFlag("Accept requests without credentials as system:anonymous", false),
   "authentication-token-webhook": boolFlag("Ask the api-server about bearer tokens", true),
-  "authorization-mode": stringFlag("Webhook asks the api-server about each request; AlwaysAllow lets every authenticated client in", "Webhook"),
+  "authorization-mode": stringFlag(
+    "Webhook asks the api-server about each request; AlwaysAllow lets every authenticated client in",
+    "Webhook",
+  ),
   "pod-manifest-path": stringFlag("File or folder of static pods"),
   "file-check-frequency": durationFlag("How often static pod files are looked at", 20_000),
   "max-pods": intFlag("Pods that fit on the node", 110),
@@ -56,22 +59,30 @@ export type KubeletOptions = FlagValues<typeof kubeletFlags>;
 export function validateOptions(options: KubeletOptions): string[] {
   const problems: string[] = [];
   if (options.kubeconfig === "" && options.podManifestPath === "") problems.push("--kubeconfig or --pod-manifest-path is required");
-  if ((options.tlsCertFile === "") !== (options.tlsPrivateKeyFile === "")) problems.push("--tls-cert-file and --tls-private-key-file must be given together");
-  if (options.cgroupDriver !== "cgroupfs") problems.push(`--cgroup-driver: unsupported value ${JSON.stringify(options.cgroupDriver)}, must be cgroupfs`);
-  if (options.authorizationMode !== "Webhook" && options.authorizationMode !== "AlwaysAllow") problems.push(`--authorization-mode: ${JSON.stringify(options.authorizationMode)} is not a valid authorization mode`);
+  if ((options.tlsCertFile === "") !== (options.tlsPrivateKeyFile === ""))
+    problems.push("--tls-cert-file and --tls-private-key-file must be given together");
+  if (options.cgroupDriver !== "cgroupfs")
+    problems.push(`--cgroup-driver: unsupported value ${JSON.stringify(options.cgroupDriver)}, must be cgroupfs`);
+  if (options.authorizationMode !== "Webhook" && options.authorizationMode !== "AlwaysAllow")
+    problems.push(`--authorization-mode: ${JSON.stringify(options.authorizationMode)} is not a valid authorization mode`);
   if (options.maxPods < 0) problems.push("--max-pods must not be negative");
   for (const taint of options.registerWithTaints) {
-    if (parseTaint(taint) === undefined) problems.push(`invalid argument ${JSON.stringify(taint)} for "--register-with-taints" flag: invalid taint spec: ${taint}`);
+    if (parseTaint(taint) === undefined)
+      problems.push(`invalid argument ${JSON.stringify(taint)} for "--register-with-taints" flag: invalid taint spec: ${taint}`);
   }
   return problems;
 }
 
 /** "key=value:Effect", "key:Effect". */
-export function parseTaint(text: string): { key: string; value?: string; effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute" } | undefined {
+export function parseTaint(
+  text: string,
+): { key: string; value?: string; effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute" } | undefined {
   const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
   if (match === null) return undefined;
   const effect = match[3] as "NoSchedule" | "PreferNoSchedule" | "NoExecute";
-  return match[2] === undefined || match[2] === "" ? { key: match[1] as string, effect } : { key: match[1] as string, value: match[2], effect };
+  return match[2] === undefined || match[2] === ""
+    ? { key: match[1] as string, effect }
+    : { key: match[1] as string, value: match[2], effect };
 }
 
 export function nodeName(options: KubeletOptions): string {

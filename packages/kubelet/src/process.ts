@@ -1,7 +1,8 @@
 // Wiring of the process: options to configuration, the api client, the kubelet, its servers.
+
+import { type ApiClient, createApiClient, loadKubeconfig, resources } from "@lenj/client";
 import type { ComponentContext, RunningComponent } from "@lenj/component-base";
 import { readTLSFiles, serveHealth, serverIdentity, watchTLSFiles } from "@lenj/component-base";
-import { type ApiClient, createApiClient, loadKubeconfig, resources } from "@lenj/client";
 import type { authorizationv1 } from "@lenj/proto/k8s";
 import { decideConfig, withConfigFile } from "./config.js";
 import { type Caller, type KubeletServer, startKubeletServer } from "./drivers/server/kubelet-server.js";
@@ -24,7 +25,15 @@ export async function startProcess(given: KubeletOptions, context: ComponentCont
   const stopWatching = watchTLSFiles(files, ({ cert, key, ca }) => {
     if (cert !== undefined && key !== undefined) server.replaceTLS({ cert, key, ca });
   });
-  const health = options.healthzPort === 0 ? undefined : await serveHealth({ address: options.healthzBindAddress, port: options.healthzPort, health: context.health, metrics: context.metrics });
+  const health =
+    options.healthzPort === 0
+      ? undefined
+      : await serveHealth({
+          address: options.healthzBindAddress,
+          port: options.healthzPort,
+          health: context.health,
+          metrics: context.metrics,
+        });
   return {
     failed: kubelet.failed,
     close: async () => {
@@ -37,7 +46,10 @@ export async function startProcess(given: KubeletOptions, context: ComponentCont
   };
 }
 
-async function startServer(options: KubeletOptions, owned: { kubelet: Kubelet; client: ApiClient; context: ComponentContext }): Promise<KubeletServer> {
+async function startServer(
+  options: KubeletOptions,
+  owned: { kubelet: Kubelet; client: ApiClient; context: ComponentContext },
+): Promise<KubeletServer> {
   const { kubelet, client, context } = owned;
   const { clock, logger, health, metrics } = context;
   const identity = await serverIdentity(options, clock.wallMs());
@@ -52,9 +64,16 @@ async function startServer(options: KubeletOptions, owned: { kubelet: Kubelet; c
       metrics,
       pods: () => kubelet.pods(),
       runtimeOf: (uid) => kubelet.observer.get(uid),
-      findContainer: (id) => kubelet.observer.all().flatMap((pod) => pod.containers).find((container) => container.id === id),
+      findContainer: (id) =>
+        kubelet.observer
+          .all()
+          .flatMap((pod) => pod.containers)
+          .find((container) => container.id === id),
       nowMs: () => clock.wallMs(),
-      authorize: (caller, attributes) => (options.authorizationMode === "AlwaysAllow" ? Promise.resolve(undefined) : review(client, kubelet.config.nodeName, { caller, ...attributes })),
+      authorize: (caller, attributes) =>
+        options.authorizationMode === "AlwaysAllow"
+          ? Promise.resolve(undefined)
+          : review(client, kubelet.config.nodeName, { caller, ...attributes }),
       summary: () => readSummary(usage),
       resourceMetrics: () => readResourceMetrics(usage),
     },
@@ -62,14 +81,22 @@ async function startServer(options: KubeletOptions, owned: { kubelet: Kubelet; c
 }
 
 /** Undefined when the api-server lets the caller do it to this node; else the reason, also when it could not be asked. */
-async function review(client: ApiClient, nodeName: string, asked: { caller: Caller; verb: string; subresource: string }): Promise<string | undefined> {
+async function review(
+  client: ApiClient,
+  nodeName: string,
+  asked: { caller: Caller; verb: string; subresource: string },
+): Promise<string | undefined> {
   const { caller, verb, subresource } = asked;
   // Every api-server authorizes this group without looking; its own calls must not depend on calling it back.
   if (caller.groups.includes("system:masters")) return undefined;
   const object: authorizationv1.SubjectAccessReview = {
     apiVersion: "authorization.k8s.io/v1",
     kind: "SubjectAccessReview",
-    spec: { user: caller.user, groups: [...caller.groups], resourceAttributes: { verb, group: "", version: "v1", resource: "nodes", subresource, name: nodeName } },
+    spec: {
+      user: caller.user,
+      groups: [...caller.groups],
+      resourceAttributes: { verb, group: "", version: "v1", resource: "nodes", subresource, name: nodeName },
+    },
   };
   try {
     const { status } = await client.create(resources.subjectAccessReviews, object);

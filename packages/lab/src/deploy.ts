@@ -1,9 +1,9 @@
 #!/usr/bin/env node
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 // One-shot and supporting services of set-ups whose processes the lab's supervisor does not start: containers, or a host a process.
 //
 // The addresses are those of the lab's plan (core/topology.ts), so that its certificates fit.
 import { setTimeout as sleep } from "node:timers/promises";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { SystemClock } from "@lenj/base";
 import { createApiClient, isAlreadyExists, loadKubeconfig } from "@lenj/client";
 import { Command, InvalidArgumentError } from "commander";
@@ -14,7 +14,9 @@ import { ensureCredentials } from "./drivers/pki.js";
 
 const retryMs = 500;
 
-const program = new Command("lenj-deploy").description("services for clusters that run as containers or on hosts of their own").showHelpAfterError();
+const program = new Command("lenj-deploy")
+  .description("services for clusters that run as containers or on hosts of their own")
+  .showHelpAfterError();
 
 program
   .command("credentials")
@@ -51,8 +53,21 @@ interface CredentialsOptions {
 }
 
 async function makeCredentials({ state, kubeconfig, storeReplicas, nodes, port, grpcPort }: CredentialsOptions): Promise<void> {
-  const config: LabConfig = { id: "deploy", nodes, storeReplicas, ports: { apiserver: port, stores: [] }, containerRuntime: "embedded" };
-  const paths: LabPaths = { state, pki: `${state}/pki`, kubeconfigs: `${state}/kubeconfigs`, logs: `${state}/logs`, hosts: `${state}/hosts`, sockets: `${state}/sockets` };
+  const config: LabConfig = {
+    id: "deploy",
+    nodes,
+    storeReplicas,
+    ports: { apiserver: port, grpc: 6444, stores: [] },
+    containerRuntime: "embedded",
+  };
+  const paths: LabPaths = {
+    state,
+    pki: `${state}/pki`,
+    kubeconfigs: `${state}/kubeconfigs`,
+    logs: `${state}/logs`,
+    hosts: `${state}/hosts`,
+    sockets: `${state}/sockets`,
+  };
   mkdirSync(state, { recursive: true, mode: 0o700 });
   await ensureCredentials(config, paths, new SystemClock().wallMs());
   if (kubeconfig === undefined) return;

@@ -34,7 +34,12 @@ async function main(start: SupervisorStart, listeners: readonly Server[]): Promi
       return new Set();
     }
   };
-  const closeControl = await serveControl(`${paths.sockets}/control.sock`, { supervisor, status, progress: () => progress.follow(), stop: () => stop.abort(new Error("Asked to stop")) });
+  const closeControl = await serveControl(`${paths.sockets}/control.sock`, {
+    supervisor,
+    status,
+    progress: () => progress.follow(),
+    stop: () => stop.abort(new Error("Asked to stop")),
+  });
   // The command may ask from here on.
   process.send?.({ type: "received" }, () => process.disconnect());
   process.on("SIGTERM", () => stop.abort(new Error("Received SIGTERM")));

@@ -3,8 +3,9 @@
 // E1. `history` holds pairs [main, sub], oldest first; a deletion has sub stored as -1 - sub.
 // E2. `createRevision`, `version` and `lease` describe the newest change; createRevision 0 means that it is a deletion.
 // Source: etcd's keyIndex and its generations, flattened: what a generation says is in the stored KeyValue.
-import type { EncodedKeyValue } from "./key-value.js";
+
 import type { Key } from "./key-range.js";
+import type { EncodedKeyValue } from "./key-value.js";
 
 export interface KeyEntry {
   readonly key: Key;

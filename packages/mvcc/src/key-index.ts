@@ -7,9 +7,9 @@
 //     deletion. Together they are all that compactions will ever drop, so a compaction costs what it drops, not what it keeps.
 // Source: etcd server/storage/mvcc/index.go (treeIndex); the lists replace its full scan.
 import { invariant } from "@lenj/base";
+import { DropList } from "./drop-list.js";
 import { createKeyEntry, findChange, isDeletionAt, type KeyEntry, subAt } from "./key-entry.js";
 import type { Key, KeyRange } from "./key-range.js";
-import { DropList } from "./drop-list.js";
 import { createOrderedKeys } from "./ordered-keys.js";
 
 /** A change that a compaction dropped from the index; its row is to be deleted from the backend. */
@@ -54,7 +54,9 @@ export class KeyIndex {
       return;
     }
     if (range.end <= range.start) return;
-    this.#tree.forRange(range.start, range.end, false, (_key, entry) => (visitIfAlive(entry, revision, visit) ? undefined : { break: true }));
+    this.#tree.forRange(range.start, range.end, false, (_key, entry) =>
+      visitIfAlive(entry, revision, visit) ? undefined : { break: true },
+    );
   }
 
   /**

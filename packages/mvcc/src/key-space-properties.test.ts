@@ -36,10 +36,16 @@ function open(backend: MemoryBackend): KeySpace {
   return space;
 }
 
-const plain = (kv: KeyValue): object => ({ ...kv, key: Buffer.from(kv.key).toString("latin1"), value: Buffer.from(kv.value).toString("latin1") });
+const plain = (kv: KeyValue): object => ({
+  ...kv,
+  key: Buffer.from(kv.key).toString("latin1"),
+  value: Buffer.from(kv.value).toString("latin1"),
+});
 
 function readAll(space: KeySpace, revision: number): object[] {
-  return space.range(keyRangeFromWire(noEnd, noEnd), { revision, limit: 0, countOnly: false }).values.map((row) => plain(decodeKeyValue(row)));
+  return space
+    .range(keyRangeFromWire(noEnd, noEnd), { revision, limit: 0, countOnly: false })
+    .values.map((row) => plain(decodeKeyValue(row)));
 }
 
 interface NaiveRow {
@@ -76,7 +82,14 @@ function apply(step: Step, space: KeySpace, naive: NaiveStore, hub: WatchHub): v
     naive.change((state, modRevision) => {
       const before = state.get(step.key);
       const value = Buffer.from(bytes(step.value)).toString("latin1");
-      state.set(step.key, { key: step.key, value, createRevision: before?.createRevision ?? modRevision, modRevision, version: (before?.version ?? 0) + 1, lease: 0n });
+      state.set(step.key, {
+        key: step.key,
+        value,
+        createRevision: before?.createRevision ?? modRevision,
+        modRevision,
+        version: (before?.version ?? 0) + 1,
+        lease: 0n,
+      });
       return true;
     });
   } else if (step.kind === "delete") {
@@ -84,7 +97,9 @@ function apply(step: Step, space: KeySpace, naive: NaiveStore, hub: WatchHub): v
     txn.deleteRange(keyRangeFromWire(bytes(step.start), step.end === undefined ? none : bytes(step.end)));
     hub.notify(txn.commit().events);
     naive.change((state) => {
-      const gone = [...state.keys()].filter((name) => (step.end === undefined ? name === step.start : name >= step.start && name < step.end));
+      const gone = [...state.keys()].filter((name) =>
+        step.end === undefined ? name === step.start : name >= step.start && name < step.end,
+      );
       for (const name of gone) state.delete(name);
       return gone.length > 0;
     });
@@ -127,56 +142,66 @@ describe("KeySpace", () => {
 
   it("delivers to a watcher from any revision exactly the changes after it, whoever stalls", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }), fc.nat(10), (steps, stalls, start) => {
-        const backend = new MemoryBackend();
-        const naive = new NaiveStore();
-        const space = open(backend);
-        const hub = new WatchHub(space, () => {});
-        let writable = true;
-        const seen: string[] = [];
-        let compactedAt: number | undefined;
-        hub.add({
-          id: 0,
-          range: keyRangeFromWire(bytes("b"), bytes("d")),
-          startRevision: start + 1,
-          skipPuts: false,
-          skipDeletes: false,
-          wantsPrevious: true,
-          wantsProgress: false,
-          wantsFragments: false,
-          sink: {
-            isWritable: () => writable,
-            sendEvents: (_watcher, events) => {
-              for (const event of events) {
-                const previous = space.previousOf(event);
-                seen.push(`${event.main} ${event.type} ${event.key} ${previous === undefined ? "" : decodeKeyValue(previous).modRevision}`);
-              }
+      fc.property(
+        fc.array(step, { maxLength: 40 }),
+        fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }),
+        fc.nat(10),
+        (steps, stalls, start) => {
+          const backend = new MemoryBackend();
+          const naive = new NaiveStore();
+          const space = open(backend);
+          const hub = new WatchHub(space, () => {});
+          let writable = true;
+          const seen: string[] = [];
+          let compactedAt: number | undefined;
+          hub.add({
+            id: 0,
+            range: keyRangeFromWire(bytes("b"), bytes("d")),
+            startRevision: start + 1,
+            skipPuts: false,
+            skipDeletes: false,
+            wantsPrevious: true,
+            wantsProgress: false,
+            wantsFragments: false,
+            sink: {
+              isWritable: () => writable,
+              sendEvents: (_watcher, events) => {
+                for (const event of events) {
+                  const previous = space.previousOf(event);
+                  seen.push(
+                    `${event.main} ${event.type} ${event.key} ${previous === undefined ? "" : decodeKeyValue(previous).modRevision}`,
+                  );
+                }
+              },
+              sendCompacted: (_watcher, revision) => {
+                compactedAt = revision;
+              },
             },
-            sendCompacted: (_watcher, revision) => {
-              compactedAt = revision;
-            },
-          },
-        });
-        const expected: string[] = [];
-        for (const [position, one] of steps.entries()) {
-          if (one.kind === "compact" || one.kind === "restart" || one.kind === "drop") continue;
-          const before = naive.states.get(naive.revision) ?? new Map<string, NaiveRow>();
-          const from = naive.revision;
-          apply(one, space, naive, hub);
-          if (naive.revision > from && naive.revision >= start + 1) {
-            const after = naive.states.get(naive.revision) ?? new Map<string, NaiveRow>();
-            const changed = keys.filter((name) => name >= "b" && name < "d" && before.get(name)?.modRevision !== after.get(name)?.modRevision);
-            for (const name of changed) expected.push(`${naive.revision} ${after.has(name) ? "put" : "delete"} ${name} ${before.get(name)?.modRevision ?? ""}`);
+          });
+          const expected: string[] = [];
+          for (const [position, one] of steps.entries()) {
+            if (one.kind === "compact" || one.kind === "restart" || one.kind === "drop") continue;
+            const before = naive.states.get(naive.revision) ?? new Map<string, NaiveRow>();
+            const from = naive.revision;
+            apply(one, space, naive, hub);
+            if (naive.revision > from && naive.revision >= start + 1) {
+              const after = naive.states.get(naive.revision) ?? new Map<string, NaiveRow>();
+              const changed = keys.filter(
+                (name) => name >= "b" && name < "d" && before.get(name)?.modRevision !== after.get(name)?.modRevision,
+              );
+              for (const name of changed)
+                expected.push(`${naive.revision} ${after.has(name) ? "put" : "delete"} ${name} ${before.get(name)?.modRevision ?? ""}`);
+            }
+            writable = stalls[position] ?? true;
+            if (position % 3 === 0) while (hub.catchUp());
           }
-          writable = stalls[position] ?? true;
-          if (position % 3 === 0) while (hub.catchUp());
-        }
-        writable = true;
-        while (hub.catchUp());
-        expect(compactedAt).toBeUndefined();
-        expect(seen).toEqual(expected);
-        expect(hub.behind).toBe(0);
-      }),
+          writable = true;
+          while (hub.catchUp());
+          expect(compactedAt).toBeUndefined();
+          expect(seen).toEqual(expected);
+          expect(hub.behind).toBe(0);
+        },
+      ),
       { numRuns: 200 },
     );
   });

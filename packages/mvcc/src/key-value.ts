@@ -21,7 +21,12 @@ const empty: Uint8Array = new Uint8Array(0);
 export function encodeKeyValue(kv: KeyValue): EncodedKeyValue {
   const lease = BigInt.asUintN(64, kv.lease);
   const size =
-    sizeOfBytes(kv.key) + sizeOfNumber(kv.createRevision) + sizeOfNumber(kv.modRevision) + sizeOfNumber(kv.version) + sizeOfBytes(kv.value) + sizeOfBig(lease);
+    sizeOfBytes(kv.key) +
+    sizeOfNumber(kv.createRevision) +
+    sizeOfNumber(kv.modRevision) +
+    sizeOfNumber(kv.version) +
+    sizeOfBytes(kv.value) +
+    sizeOfBig(lease);
   const bytes = new Uint8Array(size);
   let offset = writeBytes(bytes, 0, tag.key, kv.key);
   offset = writeNumber(bytes, offset, tag.createRevision, kv.createRevision);
@@ -43,7 +48,14 @@ export function encodeTombstone(key: Uint8Array): EncodedKeyValue {
 }
 
 export function decodeKeyValue(bytes: EncodedKeyValue): KeyValue {
-  const kv: { -readonly [Field in keyof KeyValue]: KeyValue[Field] } = { key: empty, value: empty, createRevision: 0, modRevision: 0, version: 0, lease: 0n };
+  const kv: { -readonly [Field in keyof KeyValue]: KeyValue[Field] } = {
+    key: empty,
+    value: empty,
+    createRevision: 0,
+    modRevision: 0,
+    version: 0,
+    lease: 0n,
+  };
   const cursor = { offset: 0 };
   while (cursor.offset < bytes.length) {
     switch (bytes[cursor.offset++]) {

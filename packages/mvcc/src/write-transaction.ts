@@ -7,7 +7,7 @@ import { MvccError } from "./errors.js";
 import { isDeletionAt, type KeyEntry, subAt } from "./key-entry.js";
 import { type Key, type KeyRange, keyFromBytes, keyToBytes } from "./key-range.js";
 import { type KeyEvent, type KeySpace, type RangeOptions, type RangeResult, rowBytes } from "./key-space.js";
-import { decodeKeyValue, encodeDeletion, type EncodedKeyValue, encodeKeyValue, encodeTombstone } from "./key-value.js";
+import { decodeKeyValue, type EncodedKeyValue, encodeDeletion, encodeKeyValue, encodeTombstone } from "./key-value.js";
 import { encodeRevision } from "./revision.js";
 
 export interface PutInput {
@@ -70,7 +70,16 @@ export class WriteTransaction {
     entry.createRevision = createRevision;
     entry.version = version;
     this.#bytesAdded += rowBytes(encoded);
-    this.#events.push({ type: "put", key, main: this.#main, sub, value: encoded, previousMain: previousAt.main, previousSub: previousAt.sub, previous });
+    this.#events.push({
+      type: "put",
+      key,
+      main: this.#main,
+      sub,
+      value: encoded,
+      previousMain: previousAt.main,
+      previousSub: previousAt.sub,
+      previous,
+    });
     return previous;
   }
 
@@ -111,7 +120,16 @@ export class WriteTransaction {
     entry.version = 0;
     this.#bytesAdded += rowBytes(tombstone);
     const value = encodeDeletion(keyBytes, this.#main);
-    this.#events.push({ type: "delete", key: entry.key, main: this.#main, sub, value, previousMain: previousAt.main, previousSub: previousAt.sub, previous });
+    this.#events.push({
+      type: "delete",
+      key: entry.key,
+      main: this.#main,
+      sub,
+      value,
+      previousMain: previousAt.main,
+      previousSub: previousAt.sub,
+      previous,
+    });
     return previous;
   }
 

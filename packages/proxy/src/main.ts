@@ -2,9 +2,9 @@
 // The proxy: makes Services and other nodes' pods reachable from one node, by rules and routes of its kernel.
 import { TaskGroup } from "@lenj/base";
 import { createApiClient, InformerFactory, loadKubeconfig } from "@lenj/client";
-import { type ComponentContext, runComponent, type RunningComponent, serveHealth } from "@lenj/component-base";
+import { type ComponentContext, type RunningComponent, runComponent, serveHealth } from "@lenj/component-base";
 import { SyncLoop } from "./drivers/sync-loop.js";
-import { parseBindAddress, type ProxyOptions, proxyFlags, validateProxyOptions } from "./options.js";
+import { type ProxyOptions, parseBindAddress, proxyFlags, validateProxyOptions } from "./options.js";
 
 async function start(options: ProxyOptions, context: ComponentContext): Promise<RunningComponent> {
   const { logger, clock, random, metrics, health } = context;
@@ -43,4 +43,10 @@ async function start(options: ProxyOptions, context: ComponentContext): Promise<
   };
 }
 
-await runComponent({ name: "lenj-proxy", description: "The Lenj proxy makes Services reachable from a node.", flags: proxyFlags, validate: validateProxyOptions, start });
+await runComponent({
+  name: "lenj-proxy",
+  description: "The Lenj proxy makes Services reachable from a node.",
+  flags: proxyFlags,
+  validate: validateProxyOptions,
+  start,
+});

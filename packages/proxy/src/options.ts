@@ -18,12 +18,14 @@ export function validateProxyOptions(options: ProxyOptions): string[] {
   if (options.kubeconfig === "") problems.push("--kubeconfig is required");
   if (options.hostnameOverride === "") problems.push("--hostname-override is required");
   if (options.proxyMode !== "nftables") problems.push(`--proxy-mode must be "nftables", got ${JSON.stringify(options.proxyMode)}`);
-  if (options.clusterCidr !== "" && !/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(options.clusterCidr)) problems.push(`--cluster-cidr must be an IPv4 range, got ${JSON.stringify(options.clusterCidr)}`);
+  if (options.clusterCidr !== "" && !/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(options.clusterCidr))
+    problems.push(`--cluster-cidr must be an IPv4 range, got ${JSON.stringify(options.clusterCidr)}`);
   for (const [flag, value] of [
     ["healthz-bind-address", options.healthzBindAddress],
     ["metrics-bind-address", options.metricsBindAddress],
   ] as const) {
-    if (value !== "" && parseBindAddress(value) === undefined) problems.push(`--${flag} must be an address and a port, got ${JSON.stringify(value)}`);
+    if (value !== "" && parseBindAddress(value) === undefined)
+      problems.push(`--${flag} must be an address and a port, got ${JSON.stringify(value)}`);
   }
   return problems;
 }

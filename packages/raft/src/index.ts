@@ -1,9 +1,8 @@
+export { decodeConfChange, encodeConfChange } from "./confchange/codec.js";
 export { bootstrapLog } from "./core/bootstrap.js";
 export { RaftNode } from "./core/raft-node.js";
 export { isRaftError, RaftError, type RaftErrorCode } from "./errors.js";
-export { decodeConfChange, encodeConfChange } from "./confchange/codec.js";
 export { MemoryLog, type MemoryLogState } from "./log/memory-log.js";
-export { noMember } from "./types.js";
 export type {
   AppMessage,
   AppRespMessage,
@@ -32,9 +31,9 @@ export type {
   ReadState,
   Ready,
   Role,
+  SnapMessage,
   Snapshot,
   SnapshotMetadata,
-  SnapMessage,
   SoftState,
   Term,
   TimeoutNowMessage,
@@ -42,3 +41,4 @@ export type {
   VoteMessage,
   VoteRespMessage,
 } from "./types.js";
+export { noMember } from "./types.js";

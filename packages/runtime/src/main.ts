@@ -19,7 +19,8 @@ async function start(options: RuntimeProcessOptions, context: ComponentContext):
   const streaming = new StreamingServer(runtime, logger);
   await streaming.listen(options.streamingAddress, options.streamingPort);
   const closeCRI = await serveCRI(socketPath(options.listen) as string, runtime, streaming);
-  const healthServer = options.healthPort === 0 ? undefined : await serveHealth({ address: options.healthAddress, port: options.healthPort, health, metrics });
+  const healthServer =
+    options.healthPort === 0 ? undefined : await serveHealth({ address: options.healthAddress, port: options.healthPort, health, metrics });
   logger.info("Serving the CRI", { socket: options.listen });
   return {
     // Containers go on; the next runtime finds them.
@@ -32,4 +33,10 @@ async function start(options: RuntimeProcessOptions, context: ComponentContext):
   };
 }
 
-await runComponent({ name: "lenj-runtime", description: "The Lenj runtime runs containers for a kubelet, behind the CRI.", flags: runtimeFlags, validate: validateRuntimeOptions, start });
+await runComponent({
+  name: "lenj-runtime",
+  description: "The Lenj runtime runs containers for a kubelet, behind the CRI.",
+  flags: runtimeFlags,
+  validate: validateRuntimeOptions,
+  start,
+});

@@ -19,14 +19,22 @@ export type RuntimeProcessOptions = FlagValues<typeof runtimeFlags>;
 export function validateRuntimeOptions(options: RuntimeProcessOptions): string[] {
   const problems: string[] = [];
   if (socketPath(options.listen) === undefined) problems.push(`--listen must be unix:///path, got ${JSON.stringify(options.listen)}`);
-  for (const [flag, value] of [["root", options.root], ["state", options.state]] as const) {
+  for (const [flag, value] of [
+    ["root", options.root],
+    ["state", options.state],
+  ] as const) {
     if (!value.startsWith("/")) problems.push(`--${flag} must be an absolute path, got ${JSON.stringify(value)}`);
   }
-  for (const url of options.registryMirror) if (!/^https?:\/\/[^/]+/.test(url)) problems.push(`--registry-mirror must be an http(s) URL, got ${JSON.stringify(url)}`);
-  for (const [flag, port] of [["streaming-port", options.streamingPort], ["health-port", options.healthPort]] as const) {
+  for (const url of options.registryMirror)
+    if (!/^https?:\/\/[^/]+/.test(url)) problems.push(`--registry-mirror must be an http(s) URL, got ${JSON.stringify(url)}`);
+  for (const [flag, port] of [
+    ["streaming-port", options.streamingPort],
+    ["health-port", options.healthPort],
+  ] as const) {
     if (port < 0 || port > 65_535) problems.push(`--${flag} must be between 0 and 65535, inclusive, got ${port}`);
   }
-  if (options.podCidr !== "" && !/^\d+(\.\d+){3}\/\d+/.test(options.podCidr)) problems.push(`--pod-cidr must be an IPv4 range, got ${JSON.stringify(options.podCidr)}`);
+  if (options.podCidr !== "" && !/^\d+(\.\d+){3}\/\d+/.test(options.podCidr))
+    problems.push(`--pod-cidr must be an IPv4 range, got ${JSON.stringify(options.podCidr)}`);
   return problems;
 }
 

@@ -39,7 +39,13 @@ async function start(options: SchedulerOptions, context: ComponentContext): Prom
   const server =
     options.securePort === 0
       ? undefined
-      : await serveHealth({ address: options.bindAddress, port: options.securePort, health, metrics, tls: await serverIdentity(options, clock.wallMs()) });
+      : await serveHealth({
+          address: options.bindAddress,
+          port: options.securePort,
+          health,
+          metrics,
+          tls: await serverIdentity(options, clock.wallMs()),
+        });
 
   const election = new TaskGroup();
   const work = new TaskGroup();

@@ -23,10 +23,14 @@ export type SchedulerOptions = FlagValues<typeof schedulerFlags>;
 export function validateSchedulerOptions(options: SchedulerOptions): string[] {
   const problems: string[] = [];
   if (options.kubeconfig === "") problems.push("--kubeconfig is required");
-  if (options.securePort < 0 || options.securePort > 65_535) problems.push(`--secure-port must be between 0 and 65535, inclusive, got ${options.securePort}`);
-  if ((options.tlsCertFile === "") !== (options.tlsPrivateKeyFile === "")) problems.push("--tls-cert-file and --tls-private-key-file must be given together");
-  if (options.leaderElectRenewDeadline >= options.leaderElectLeaseDuration) problems.push("--leader-elect-lease-duration must be greater than --leader-elect-renew-deadline");
-  if (options.leaderElectRetryPeriod * 1.2 >= options.leaderElectRenewDeadline) problems.push("--leader-elect-renew-deadline must be greater than 1.2 times --leader-elect-retry-period");
+  if (options.securePort < 0 || options.securePort > 65_535)
+    problems.push(`--secure-port must be between 0 and 65535, inclusive, got ${options.securePort}`);
+  if ((options.tlsCertFile === "") !== (options.tlsPrivateKeyFile === ""))
+    problems.push("--tls-cert-file and --tls-private-key-file must be given together");
+  if (options.leaderElectRenewDeadline >= options.leaderElectLeaseDuration)
+    problems.push("--leader-elect-lease-duration must be greater than --leader-elect-renew-deadline");
+  if (options.leaderElectRetryPeriod * 1.2 >= options.leaderElectRenewDeadline)
+    problems.push("--leader-elect-renew-deadline must be greater than 1.2 times --leader-elect-retry-period");
   if (options.podInitialBackoff <= 0) problems.push("--pod-initial-backoff must be greater than 0");
   if (options.podMaxBackoff < options.podInitialBackoff) problems.push("--pod-max-backoff must not be less than --pod-initial-backoff");
   return problems;

@@ -29,10 +29,29 @@ export interface SimulationOptions {
   readonly faults: readonly FaultKind[];
 }
 
-export type FaultKind = "crash" | "crashAll" | "partition" | "oneWay" | "isolateLeader" | "slowDisk" | "pause" | "transfer" | "membership" | "lossBurst";
+export type FaultKind =
+  | "crash"
+  | "crashAll"
+  | "partition"
+  | "oneWay"
+  | "isolateLeader"
+  | "slowDisk"
+  | "pause"
+  | "transfer"
+  | "membership"
+  | "lossBurst";
 
 const allFaults: readonly FaultKind[] = [
-  "crash", "crashAll", "partition", "oneWay", "isolateLeader", "slowDisk", "pause", "transfer", "membership", "lossBurst",
+  "crash",
+  "crashAll",
+  "partition",
+  "oneWay",
+  "isolateLeader",
+  "slowDisk",
+  "pause",
+  "transfer",
+  "membership",
+  "lossBurst",
 ];
 
 /** The options that `seed` stands for. */

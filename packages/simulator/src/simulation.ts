@@ -31,7 +31,10 @@ const checkEveryMs = 500;
  * Runs one seed: first faults and load, then a repaired network in which everything has to come together. Throws nothing; what went wrong
  * is in `violation`, and the same options give the same result, event by event (`traceHash`).
  */
-export function runSimulation(options: SimulationOptions, settings: { bugs?: PlantedBugs; onTrace?: (line: string) => void } = {}): SimulationResult {
+export function runSimulation(
+  options: SimulationOptions,
+  settings: { bugs?: PlantedBugs; onTrace?: (line: string) => void } = {},
+): SimulationResult {
   const loop = new EventLoop(options.seed);
   loop.onTrace = settings.onTrace;
   const invariants = new RaftInvariants();
@@ -110,7 +113,10 @@ function checkProgress(loop: EventLoop, cluster: Cluster, invariants: RaftInvari
     const status = member.node?.status();
     return `${member.id}: ${status?.role} term ${status?.term} commit ${status?.commit} applied ${member.applied} voters ${String(status?.confState.voters)}/${String(status?.confState.votersOutgoing)} learners ${String(status?.confState.learners)}`;
   });
-  throw new Violation("Progress", `written ${hasWritten}, read ${hasRead}, converged ${isConverged(cluster)} after ${options.healMs} ms without faults; ${state.join("; ")}`);
+  throw new Violation(
+    "Progress",
+    `written ${hasWritten}, read ${hasRead}, converged ${isConverged(cluster)} after ${options.healMs} ms without faults; ${state.join("; ")}`,
+  );
 }
 
 function isConverged(cluster: Cluster): boolean {

@@ -46,8 +46,18 @@ export function createConfig(options: StoreOptions): StoreConfig {
     advertiseClientURLs: options.advertiseClientUrls,
     listenPeerURLs: options.listenPeerUrls,
     metricsURLs: options.listenMetricsUrls,
-    clientTLS: { certFile: options.certFile, keyFile: options.keyFile, caFile: options.trustedCaFile, requireClientCert: options.clientCertAuth },
-    peerTLS: { certFile: options.peerCertFile, keyFile: options.peerKeyFile, caFile: options.peerTrustedCaFile, requireClientCert: options.peerClientCertAuth },
+    clientTLS: {
+      certFile: options.certFile,
+      keyFile: options.keyFile,
+      caFile: options.trustedCaFile,
+      requireClientCert: options.clientCertAuth,
+    },
+    peerTLS: {
+      certFile: options.peerCertFile,
+      keyFile: options.peerKeyFile,
+      caFile: options.peerTrustedCaFile,
+      requireClientCert: options.peerClientCertAuth,
+    },
     initialMembers: initialMembers(options),
     isNewCluster: options.initialClusterState === "new",
     clusterToken: options.initialClusterToken,
@@ -57,19 +67,25 @@ export function createConfig(options: StoreOptions): StoreConfig {
     maxRequestBytes: options.maxRequestBytes,
     txnOpsMax: options.maxTxnOps,
     quotaBytes: options.quotaBackendBytes > 0 ? options.quotaBackendBytes : defaultQuotaBytes,
-    autoCompaction: { mode: options.autoCompactionMode as "periodic" | "revision", retention: parseRetention(options.autoCompactionMode, options.autoCompactionRetention) },
+    autoCompaction: {
+      mode: options.autoCompactionMode as "periodic" | "revision",
+      retention: parseRetention(options.autoCompactionMode, options.autoCompactionRetention),
+    },
   };
 }
 
 function initialMembers(options: StoreOptions): InitialMember[] {
   const urlsByName = new Map<string, string[]>();
-  const pairs = options.initialCluster.length > 0 ? options.initialCluster : options.initialAdvertisePeerUrls.map((url) => `${options.name}=${url}`);
+  const pairs =
+    options.initialCluster.length > 0 ? options.initialCluster : options.initialAdvertisePeerUrls.map((url) => `${options.name}=${url}`);
   for (const pair of pairs) {
     const at = pair.indexOf("=");
     const name = pair.slice(0, at);
     urlsByName.set(name, [...(urlsByName.get(name) ?? []), pair.slice(at + 1)]);
   }
-  return [...urlsByName].map(([name, peerURLs]) => ({ id: memberIDOf(peerURLs, options.initialClusterToken), name, peerURLs })).sort((a, b) => (a.id < b.id ? -1 : 1));
+  return [...urlsByName]
+    .map(([name, peerURLs]) => ({ id: memberIDOf(peerURLs, options.initialClusterToken), name, peerURLs }))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /** Periodic: hours as a bare number, or a duration, in milliseconds. By revision: a count. 0: off. */

@@ -18,7 +18,12 @@ async function start(options: StoreOptions, context: ComponentContext): Promise<
   const closeMetrics = await Promise.all(config.metricsURLs.map((url) => serveMetrics({ url, member, health, metrics })));
   const compactor = new AutoCompactor(member, config.autoCompaction, clock, logger);
   compactor.start();
-  logger.info("Serving", { name: config.name, member: member.identity.memberID, cluster: member.identity.clusterID, clientURLs: config.listenClientURLs });
+  logger.info("Serving", {
+    name: config.name,
+    member: member.identity.memberID,
+    cluster: member.identity.clusterID,
+    clientURLs: config.listenClientURLs,
+  });
   return {
     failed: member.failed,
     close: async () => {
@@ -29,4 +34,10 @@ async function start(options: StoreOptions, context: ComponentContext): Promise<
   };
 }
 
-await runComponent({ name: "lenj-store", description: "The Lenj store keeps a cluster's state, replicated, behind etcd's API.", flags: storeFlags, validate: validateStoreOptions, start });
+await runComponent({
+  name: "lenj-store",
+  description: "The Lenj store keeps a cluster's state, replicated, behind etcd's API.",
+  flags: storeFlags,
+  validate: validateStoreOptions,
+  start,
+});

@@ -3,17 +3,18 @@
 // Owns:  everything; opens and closes it in order, and replaces the state when a whole one arrived from the leader.
 // M1. The data folder carries the identity of member and cluster; data of another member or layout is refused.
 // M2. `opened` is replaced as a whole; faces look it up at every call, so that a replaced state needs no new listeners.
+
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { ChannelCredentials, type Server } from "@grpc/grpc-js";
 import type { Clock, Logger, Random } from "@lenj/base";
 import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
 import { bootstrapLog, type ConfChange, type HardState, MemoryLog } from "@lenj/raft";
-import { createHash } from "node:crypto";
 import type { StoreConfig, TLSFiles } from "./config.js";
 import { decodeApplied } from "./core/command.js";
 import { StoreError } from "./core/errors.js";
 import { StateMachine } from "./core/state-machine.js";
-import { addClientServices, createServer, type FrontContext, listen, type ListenOptions } from "./drivers/grpc/front.js";
+import { addClientServices, createServer, type FrontContext, type ListenOptions, listen } from "./drivers/grpc/front.js";
 import { LeaseKeeper } from "./drivers/lease-keeper.js";
 import { LevelBackend, readApplied } from "./drivers/level/level-backend.js";
 import { LevelLog, type StoredLog } from "./drivers/level/level-log.js";
@@ -218,7 +219,14 @@ async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
       ...{ backend, clock, logger },
     });
     const replica = new Replica(
-      { ...identity, heartbeatMs: config.heartbeatMs, electionTicks: config.electionTicks, snapshotCount: config.snapshotCount, catchUpEntries, maxRequestBytes: config.maxRequestBytes },
+      {
+        ...identity,
+        heartbeatMs: config.heartbeatMs,
+        electionTicks: config.electionTicks,
+        snapshotCount: config.snapshotCount,
+        catchUpEntries,
+        maxRequestBytes: config.maxRequestBytes,
+      },
       { clock, random, logger, state, backend, log, memoryLog, transport, applied },
     );
     return { replica, backend, log, transport, leases: new LeaseKeeper(replica, transport, clock, logger) };
@@ -229,7 +237,11 @@ async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
 }
 
 /** The log on disk and its copy in memory, brought into agreement with the state. */
-async function openLog(parts: MemberParts, state: StateMachine, applied: { index: number; term: number }): Promise<{ log: LevelLog; memoryLog: MemoryLog }> {
+async function openLog(
+  parts: MemberParts,
+  state: StateMachine,
+  applied: { index: number; term: number },
+): Promise<{ log: LevelLog; memoryLog: MemoryLog }> {
   const { log, stored } = await LevelLog.open(`${parts.config.dataDir}/member/log`);
   try {
     const usable = stored ?? (await firstLog(parts.config, log));
@@ -238,15 +250,35 @@ async function openLog(parts: MemberParts, state: StateMachine, applied: { index
     const termAtApplied = applied.index === previous.index ? previous.term : entries[applied.index - previous.index - 1]?.term;
     if (applied.index >= previous.index && applied.index <= lastIndex && (applied.index === 0 || termAtApplied === applied.term)) {
       const confState = state.members.confState();
-      const snapshot = applied.index === 0 ? {} : { snapshot: { metadata: { index: applied.index, term: applied.term, confState }, data: new Uint8Array(0) } };
+      const snapshot =
+        applied.index === 0
+          ? {}
+          : { snapshot: { metadata: { index: applied.index, term: applied.term, confState }, data: new Uint8Array(0) } };
       return { log, memoryLog: new MemoryLog({ hardState, confState, entries, previous, ...snapshot }) };
     }
-    if (applied.index < previous.index) throw new StoreError("DATA_DAMAGED", `Cannot use the data: the state ends at entry ${applied.index}, the log begins after ${previous.index}`);
+    if (applied.index < previous.index)
+      throw new StoreError(
+        "DATA_DAMAGED",
+        `Cannot use the data: the state ends at entry ${applied.index}, the log begins after ${previous.index}`,
+      );
     // The state is a snapshot that the log has not followed yet.
-    const followed: HardState = { term: Math.max(hardState.term, applied.term), vote: hardState.term >= applied.term ? hardState.vote : 0n, commit: applied.index };
+    const followed: HardState = {
+      term: Math.max(hardState.term, applied.term),
+      vote: hardState.term >= applied.term ? hardState.vote : 0n,
+      commit: applied.index,
+    };
     await log.reset(applied, followed);
     const confState = state.members.confState();
-    return { log, memoryLog: new MemoryLog({ hardState: followed, confState, entries: [], previous: applied, snapshot: { metadata: { ...applied, confState }, data: new Uint8Array(0) } }) };
+    return {
+      log,
+      memoryLog: new MemoryLog({
+        hardState: followed,
+        confState,
+        entries: [],
+        previous: applied,
+        snapshot: { metadata: { ...applied, confState }, data: new Uint8Array(0) },
+      }),
+    };
   } catch (error) {
     await log.close();
     throw error;
@@ -259,7 +291,11 @@ async function firstLog(config: StoreConfig, log: LevelLog): Promise<StoredLog> 
   if (!config.isNewCluster) return { hardState: { term: 0, vote: 0n, commit: 0 }, previous, entries: [] };
   const changes = config.initialMembers.map(({ id, name, peerURLs }): ConfChange => {
     const member = { id, peerUrls: [...peerURLs], name, clientUrls: [], isLearner: false };
-    return { transition: "auto", changes: [{ type: "addVoter", memberID: id }], context: ConfChangeContext.encode({ requestId: 0n, member, promote: false }).finish() };
+    return {
+      transition: "auto",
+      changes: [{ type: "addVoter", memberID: id }],
+      context: ConfChangeContext.encode({ requestId: 0n, member, promote: false }).finish(),
+    };
   });
   const { hardState, entries } = bootstrapLog(changes);
   await log.append([{ hardState, entries }]);
@@ -278,7 +314,11 @@ function readIdentity(config: StoreConfig): Identity | undefined {
   const file = `${config.dataDir}/member/identity.json`;
   if (!existsSync(file)) return undefined;
   const found = JSON.parse(readFileSync(file, "utf8")) as { layoutVersion: number; memberID: string; clusterID: string };
-  if (found.layoutVersion !== layoutVersion) throw new StoreError("CONFIG_INVALID", `Cannot use ${config.dataDir}: its layout is version ${found.layoutVersion}, this program reads ${layoutVersion}`);
+  if (found.layoutVersion !== layoutVersion)
+    throw new StoreError(
+      "CONFIG_INVALID",
+      `Cannot use ${config.dataDir}: its layout is version ${found.layoutVersion}, this program reads ${layoutVersion}`,
+    );
   return { memberID: BigInt(`0x${found.memberID}`), clusterID: BigInt(`0x${found.clusterID}`) };
 }
 
@@ -289,7 +329,10 @@ function createIdentity(config: StoreConfig): Identity {
   for (const { id } of config.initialMembers) hash.update(id.toString(16));
   const identity = { memberID: own.id, clusterID: hash.digest().readBigUInt64BE() };
   const file = `${config.dataDir}/member/identity.json`;
-  writeFileSync(`${file}.tmp`, `${JSON.stringify({ layoutVersion, memberID: identity.memberID.toString(16), clusterID: identity.clusterID.toString(16) })}\n`);
+  writeFileSync(
+    `${file}.tmp`,
+    `${JSON.stringify({ layoutVersion, memberID: identity.memberID.toString(16), clusterID: identity.clusterID.toString(16) })}\n`,
+  );
   renameSync(`${file}.tmp`, file);
   return identity;
 }
@@ -301,7 +344,11 @@ function listenOptions(urls: readonly string[], tls: TLSFiles, maxRequestBytes: 
 
 function peerCredentials(tls: TLSFiles, isSecure: boolean): ChannelCredentials {
   if (!isSecure) return ChannelCredentials.createInsecure();
-  return ChannelCredentials.createSsl(tls.caFile === "" ? null : readFileSync(tls.caFile), readFileSync(tls.keyFile), readFileSync(tls.certFile));
+  return ChannelCredentials.createSsl(
+    tls.caFile === "" ? null : readFileSync(tls.caFile),
+    readFileSync(tls.keyFile),
+    readFileSync(tls.certFile),
+  );
 }
 
 /** Requests under way get a moment; then the sockets go. */
@@ -325,4 +372,3 @@ function forwardTo<T extends object>(target: () => T): T {
     },
   });
 }
-

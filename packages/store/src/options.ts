@@ -44,20 +44,32 @@ export function validateStoreOptions(options: StoreOptions): string[] {
     "listen-metrics-urls": options.listenMetricsUrls,
   };
   for (const [flag, urls] of Object.entries(urlFlags)) {
-    for (const url of urls) if (!/^https?:\/\/(\[[^\]]+\]|[^/:]+):\d+\/?$/.test(url)) problems.push(`--${flag}: URL must be http(s)://host:port, got ${JSON.stringify(url)}`);
+    for (const url of urls)
+      if (!/^https?:\/\/(\[[^\]]+\]|[^/:]+):\d+\/?$/.test(url))
+        problems.push(`--${flag}: URL must be http(s)://host:port, got ${JSON.stringify(url)}`);
   }
-  for (const pair of options.initialCluster) if (!/^[^=]+=https?:\/\/.+:\d+$/.test(pair)) problems.push(`--initial-cluster: must be name=URL, got ${JSON.stringify(pair)}`);
+  for (const pair of options.initialCluster)
+    if (!/^[^=]+=https?:\/\/.+:\d+$/.test(pair)) problems.push(`--initial-cluster: must be name=URL, got ${JSON.stringify(pair)}`);
   if (options.initialCluster.length > 0 && !options.initialCluster.some((pair) => pair.startsWith(`${options.name}=`))) {
     problems.push(`couldn't find local name ${JSON.stringify(options.name)} in the initial cluster configuration`);
   }
-  if (options.initialClusterState !== "new" && options.initialClusterState !== "existing") problems.push(`--initial-cluster-state must be "new" or "existing", got ${JSON.stringify(options.initialClusterState)}`);
+  if (options.initialClusterState !== "new" && options.initialClusterState !== "existing")
+    problems.push(`--initial-cluster-state must be "new" or "existing", got ${JSON.stringify(options.initialClusterState)}`);
   if (options.heartbeatInterval <= 0) problems.push("--heartbeat-interval must be >0");
-  if (options.electionTimeout < 5 * options.heartbeatInterval) problems.push(`--election-timeout[${options.electionTimeout}ms] should be at least as 5 times as --heartbeat-interval[${options.heartbeatInterval}ms]`);
-  if (options.electionTimeout > 50_000) problems.push(`--election-timeout[${options.electionTimeout}ms] is too long, and should be set less than 50000ms`);
-  if (options.autoCompactionMode !== "periodic" && options.autoCompactionMode !== "revision") problems.push(`--auto-compaction-mode must be "periodic" or "revision"`);
-  else if (Number.isNaN(parseRetention(options.autoCompactionMode, options.autoCompactionRetention))) problems.push(`--auto-compaction-retention: invalid value ${JSON.stringify(options.autoCompactionRetention)}`);
+  if (options.electionTimeout < 5 * options.heartbeatInterval)
+    problems.push(
+      `--election-timeout[${options.electionTimeout}ms] should be at least as 5 times as --heartbeat-interval[${options.heartbeatInterval}ms]`,
+    );
+  if (options.electionTimeout > 50_000)
+    problems.push(`--election-timeout[${options.electionTimeout}ms] is too long, and should be set less than 50000ms`);
+  if (options.autoCompactionMode !== "periodic" && options.autoCompactionMode !== "revision")
+    problems.push(`--auto-compaction-mode must be "periodic" or "revision"`);
+  else if (Number.isNaN(parseRetention(options.autoCompactionMode, options.autoCompactionRetention)))
+    problems.push(`--auto-compaction-retention: invalid value ${JSON.stringify(options.autoCompactionRetention)}`);
   const secure = (urls: readonly string[]): boolean => urls.some((url) => url.startsWith("https:"));
-  if (secure(options.listenClientUrls) && (options.certFile === "" || options.keyFile === "")) problems.push("--cert-file and --key-file are required for https client URLs");
-  if (secure(options.listenPeerUrls) && (options.peerCertFile === "" || options.peerKeyFile === "")) problems.push("--peer-cert-file and --peer-key-file are required for https peer URLs");
+  if (secure(options.listenClientUrls) && (options.certFile === "" || options.keyFile === ""))
+    problems.push("--cert-file and --key-file are required for https client URLs");
+  if (secure(options.listenPeerUrls) && (options.peerCertFile === "" || options.peerKeyFile === ""))
+    problems.push("--peer-cert-file and --peer-key-file are required for https peer URLs");
   return problems;
 }

@@ -21,7 +21,9 @@ async function leaderName(cluster: StoreCluster, client: EtcdClient, among = clu
 async function expectEqualMembers(cluster: StoreCluster): Promise<void> {
   await eventually(async () => {
     await Promise.resolve();
-    const hashes = cluster.endpoints.map((endpoint) => cluster.etcdctl(["endpoint", "hashkv", "-w", "fields"], { endpoints: [endpoint] }).stdout);
+    const hashes = cluster.endpoints.map(
+      (endpoint) => cluster.etcdctl(["endpoint", "hashkv", "-w", "fields"], { endpoints: [endpoint] }).stdout,
+    );
     const values = hashes.map((text) => /"Hash" : (\d+)/.exec(text)?.[1]);
     return values.every((value) => value !== undefined && value === values[0]) ? true : undefined;
   });
@@ -57,14 +59,18 @@ describe("a cluster of three", () => {
       expect(cluster.etcdctl(["lease", "revoke", granted], at).code).toBe(0);
       expect(cluster.etcdctl(["get", `leased${number}`], at).stdout).toBe("");
       expect(cluster.etcdctl(["endpoint", "status"], at).stdout).toContain("3.6");
-      expect(cluster.etcdctl(["endpoint", "health"], at).stderr + cluster.etcdctl(["endpoint", "health"], at).stdout).toContain("is healthy");
+      expect(cluster.etcdctl(["endpoint", "health"], at).stderr + cluster.etcdctl(["endpoint", "health"], at).stdout).toContain(
+        "is healthy",
+      );
       expect(cluster.etcdctl(["member", "list"], at).stdout.trim().split("\n")).toHaveLength(3);
       expect(cluster.etcdctl(["del", `k${number}`], at).stdout).toBe("1\n");
     }
     const revision = Number(/"Revision" : (\d+)/.exec(cluster.etcdctl(["get", "x", "-w", "fields"]).stdout)?.[1]);
     expect(cluster.etcdctl(["compaction", "--physical", String(revision)]).code).toBe(0);
     expect(cluster.etcdctl(["get", "--rev", "2", "k0"]).stderr).toContain("mvcc: required revision has been compacted");
-    expect(cluster.etcdctl(["get", "--rev", String(revision + 100), "k0"]).stderr).toContain("mvcc: required revision is a future revision");
+    expect(cluster.etcdctl(["get", "--rev", String(revision + 100), "k0"]).stderr).toContain(
+      "mvcc: required revision is a future revision",
+    );
   });
 
   it("loses nothing acknowledged when its leader is killed while writing, and takes the killed one back", async () => {
@@ -83,7 +89,12 @@ describe("a cluster of three", () => {
     const seen: string[] = [];
     const stop = new AbortController();
     const watching = (async () => {
-      for await (const message of client.watch({ key: bytes("w"), rangeEnd: prefixEnd(bytes("w")), startRevision: 1, signal: stop.signal })) {
+      for await (const message of client.watch({
+        key: bytes("w"),
+        rangeEnd: prefixEnd(bytes("w")),
+        startRevision: 1,
+        signal: stop.signal,
+      })) {
         for (const event of message.events) seen.push(event.kv?.key.toString() ?? "");
       }
     })().catch(() => {});
@@ -115,7 +126,9 @@ describe("a cluster of three", () => {
     const others = cluster.addresses.filter(({ name }) => name !== away.name);
     const rest = createEtcdClient({ endpoints: others.map(({ clientURL }) => clientURL) });
     for (let round = 0; round < 65; round += 1) {
-      await Promise.all(Array.from({ length: 100 }, (_unused, number) => rest.put({ key: bytes(`s/${number}`), value: bytes(String(round)) })));
+      await Promise.all(
+        Array.from({ length: 100 }, (_unused, number) => rest.put({ key: bytes(`s/${number}`), value: bytes(String(round)) })),
+      );
     }
     await rest.close();
     cluster.start(away.name);
@@ -131,7 +144,11 @@ describe("a cluster of three", () => {
 
   it("keeps everything when all members are killed at once, and when all are stopped in order", async () => {
     const lease = await client.leaseGrant({ TTL: 600 });
-    await Promise.all(Array.from({ length: 200 }, (_unused, number) => client.put({ key: bytes(`k${number}`), value: bytes("v"), lease: number % 2 === 0 ? lease.ID : 0n })));
+    await Promise.all(
+      Array.from({ length: 200 }, (_unused, number) =>
+        client.put({ key: bytes(`k${number}`), value: bytes("v"), lease: number % 2 === 0 ? lease.ID : 0n }),
+      ),
+    );
     const before = await client.range(everything);
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       await Promise.all(cluster.addresses.map(({ name }) => cluster.signal(name, signal)));

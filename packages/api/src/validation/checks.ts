@@ -2,7 +2,11 @@
 import { type FieldError, type FieldPath, invalid, notSupported, Quantity, required } from "@lenj/apimachinery";
 
 /** Runs a check on every item with its path. */
-export function checkEach<T>(list: readonly T[] | undefined, path: FieldPath, check: (item: T, path: FieldPath, position: number) => FieldError[]): FieldError[] {
+export function checkEach<T>(
+  list: readonly T[] | undefined,
+  path: FieldPath,
+  check: (item: T, path: FieldPath, position: number) => FieldError[],
+): FieldError[] {
   return (list ?? []).flatMap((item, position) => check(item, path.index(position), position));
 }
 
@@ -40,7 +44,9 @@ export function checkPositive(value: number | undefined, path: FieldPath): Field
 }
 
 export function checkRange(value: number | undefined, path: FieldPath, low: number, high: number): FieldError[] {
-  return value === undefined || (value >= low && value <= high) ? [] : [invalid(path, value, `must be between ${low} and ${high}, inclusive`)];
+  return value === undefined || (value >= low && value <= high)
+    ? []
+    : [invalid(path, value, `must be between ${low} and ${high}, inclusive`)];
 }
 
 export function checkNonNegativeQuantity(text: string, path: FieldPath): FieldError[] {
@@ -107,7 +113,11 @@ export function checkCIDR(value: string, path: FieldPath): FieldError[] {
 }
 
 /** A port by number or by name. */
-export function checkPort(value: number | string | undefined, path: FieldPath, rules: { number: (port: number) => string[]; name: (name: string) => string[] }): FieldError[] {
+export function checkPort(
+  value: number | string | undefined,
+  path: FieldPath,
+  rules: { number: (port: number) => string[]; name: (name: string) => string[] },
+): FieldError[] {
   if (typeof value === "string") return checkRule(value, path, rules.name);
   return rules.number(value ?? 0).map((message) => invalid(path, value ?? 0, message));
 }

@@ -65,11 +65,21 @@ function detailsOf(resource: GroupResource, name: string): StatusDetails {
 }
 
 export function newNotFound(resource: GroupResource, name: string): StatusError {
-  return failure({ code: 404, reason: "NotFound", message: `${formatGroupResource(resource)} "${name}" not found`, details: detailsOf(resource, name) });
+  return failure({
+    code: 404,
+    reason: "NotFound",
+    message: `${formatGroupResource(resource)} "${name}" not found`,
+    details: detailsOf(resource, name),
+  });
 }
 
 export function newAlreadyExists(resource: GroupResource, name: string): StatusError {
-  return failure({ code: 409, reason: "AlreadyExists", message: `${formatGroupResource(resource)} "${name}" already exists`, details: detailsOf(resource, name) });
+  return failure({
+    code: 409,
+    reason: "AlreadyExists",
+    message: `${formatGroupResource(resource)} "${name}" already exists`,
+    details: detailsOf(resource, name),
+  });
 }
 
 /** Every generated name of several tries was taken. */
@@ -154,7 +164,13 @@ export function newServerTimeout(resource: GroupResource, operation: string, ret
 /** `cause` stays in this process; only its message goes out, as upstream does. */
 export function newInternalError(error: unknown): StatusError {
   const text = error instanceof Error ? error.message : String(error);
-  return failure({ code: 500, reason: "InternalError", message: `Internal error occurred: ${text}`, details: { causes: [{ message: text }] }, cause: error });
+  return failure({
+    code: 500,
+    reason: "InternalError",
+    message: `Internal error occurred: ${text}`,
+    details: { causes: [{ message: text }] },
+    cause: error,
+  });
 }
 
 /** A 500 whose reason is empty: upstream's plain errors reach clients so. */
@@ -228,7 +244,10 @@ const genericTexts: Readonly<Record<number, { reason: StatusReason; text: string
   422: { reason: "Invalid", text: "the server rejected our request due to an error in our request" },
   429: { reason: "TooManyRequests", text: "the server has received too many requests and has asked us to try again later" },
   503: { reason: "ServiceUnavailable", text: "the server is currently unable to handle the request" },
-  504: { reason: "Timeout", text: "the server was unable to return a response in the time allotted, but may still be processing the request" },
+  504: {
+    reason: "Timeout",
+    text: "the server was unable to return a response in the time allotted, but may still be processing the request",
+  },
 };
 
 function describeGeneric(subject: GenericSubject): { reason: StatusReason; text: string } {
@@ -242,7 +261,8 @@ function describeGeneric(subject: GenericSubject): { reason: StatusReason; text:
   if (subject.code === 406) return { reason: "NotAcceptable", text: subject.serverMessage || "unknown" };
   const known = genericTexts[subject.code];
   if (known !== undefined) return { reason: known.reason, text: known.text };
-  if (subject.code < 500) return { reason: "", text: `the server responded with the status code ${subject.code} but did not return more information` };
+  if (subject.code < 500)
+    return { reason: "", text: `the server responded with the status code ${subject.code} but did not return more information` };
   const said = quote(subject.serverMessage || "unknown");
   return { reason: "InternalError", text: `an error on the server (${said}) has prevented the request from succeeding` };
 }
@@ -255,12 +275,24 @@ export function newGenericServerResponse(subject: GenericSubject): StatusError {
   let message = text;
   if (target !== "") message = subject.name === "" ? `${text} (${verb} ${target})` : `${text} (${verb} ${target} ${subject.name})`;
   const causes = subject.unexpected ? [{ reason: "UnexpectedServerResponse", message: subject.serverMessage || "unknown" }] : [];
-  return failure({ code: subject.code, reason, message, details: { ...detailsOf(subject.resource, subject.name), causes, retryAfterSeconds: subject.retryAfterSeconds } });
+  return failure({
+    code: subject.code,
+    reason,
+    message,
+    details: { ...detailsOf(subject.resource, subject.name), causes, retryAfterSeconds: subject.retryAfterSeconds },
+  });
 }
 
 /** Status of a successful DELETE. */
 export function newDeleteSuccess(resource: GroupResource, name: string, uid: string): Status {
-  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details: dropEmpty({ ...detailsOf(resource, name), uid }), code: 200 };
+  return {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Success",
+    details: dropEmpty({ ...detailsOf(resource, name), uid }),
+    code: 200,
+  };
 }
 
 /** Status of a successful action such as binding or eviction. */

@@ -42,7 +42,15 @@ export function quote(text: string): string {
 }
 
 const escapes: Readonly<Record<string, string>> = {
-  '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", "\v": "\\v", "\x07": "\\a",
+  '"': '\\"',
+  "\\": "\\\\",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\v": "\\v",
+  "\x07": "\\a",
 };
 
 function build(type: FieldErrorType, path: FieldPath | string, head: string, detail: string): FieldError {

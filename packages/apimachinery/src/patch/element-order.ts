@@ -12,8 +12,14 @@ export function sameElement(a: JSONValue, b: JSONValue, mergeKey: string | undef
  * Orders `merged`. `order` lists the elements that the patch names; `live` is the list before the patch.
  * Elements the patch does not name are woven in by their place in `live`: before the first named element that stood behind them.
  */
-export function normalizeOrder(merged: readonly JSONValue[], order: readonly JSONValue[], live: readonly JSONValue[], mergeKey: string | undefined): JSONValue[] {
-  const positionIn = (list: readonly JSONValue[], item: JSONValue): number => list.findIndex((candidate) => sameElement(candidate, item, mergeKey));
+export function normalizeOrder(
+  merged: readonly JSONValue[],
+  order: readonly JSONValue[],
+  live: readonly JSONValue[],
+  mergeKey: string | undefined,
+): JSONValue[] {
+  const positionIn = (list: readonly JSONValue[], item: JSONValue): number =>
+    list.findIndex((candidate) => sameElement(candidate, item, mergeKey));
   const named = merged.filter((item) => positionIn(order, item) >= 0).sort((a, b) => positionIn(order, a) - positionIn(order, b));
   const others = merged.filter((item) => positionIn(order, item) < 0).sort((a, b) => positionIn(live, a) - positionIn(live, b));
   const result: JSONValue[] = [];

@@ -99,7 +99,8 @@ function add(document: JSONValue, path: string, value: JSONValue): JSONValue {
   } else {
     const position = Number(key);
     if (!/^-?[0-9]+$/.test(key)) throw inapplicable(`error in add for path: '${path}': value was not a proper array index: '${key}'`);
-    if (position < 0 || position > container.length) throw inapplicable(`error in add for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
+    if (position < 0 || position > container.length)
+      throw inapplicable(`error in add for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
     container.splice(position, 0, value);
   }
   return document;
@@ -110,10 +111,12 @@ function remove(document: JSONValue, path: string): JSONValue {
   if (place === undefined) throw inapplicable(`remove operation does not apply: doc is missing path: "${path}": missing value`);
   const { container, key } = place;
   if (Array.isArray(container)) {
-    if (child(container, key) === undefined) throw inapplicable(`error in remove for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
+    if (child(container, key) === undefined)
+      throw inapplicable(`error in remove for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
     container.splice(Number(key), 1);
   } else {
-    if (!Object.hasOwn(container, key)) throw inapplicable(`error in remove for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`);
+    if (!Object.hasOwn(container, key))
+      throw inapplicable(`error in remove for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`);
     delete container[key];
   }
   return document;
@@ -124,7 +127,8 @@ function replace(document: JSONValue, path: string, value: JSONValue): JSONValue
   const place = locate(document, path);
   if (place === undefined) throw inapplicable(`replace operation does not apply: doc is missing path: ${path}: missing value`);
   const { container, key } = place;
-  if (child(container, key) === undefined) throw inapplicable(`replace operation does not apply: doc is missing key: ${path}: missing value`);
+  if (child(container, key) === undefined)
+    throw inapplicable(`replace operation does not apply: doc is missing key: ${path}: missing value`);
   if (Array.isArray(container)) container[Number(key)] = value;
   else container[key] = value;
   return document;
@@ -133,7 +137,8 @@ function replace(document: JSONValue, path: string, value: JSONValue): JSONValue
 function read(document: JSONValue, from: string | undefined, op: string): JSONValue {
   const place = from === undefined ? undefined : locate(document, from);
   const value = place === undefined ? undefined : child(place.container, place.key);
-  if (value === undefined) throw inapplicable(`${op} operation does not apply: doc is missing from path: ${from ?? "unknown"}: missing value`);
+  if (value === undefined)
+    throw inapplicable(`${op} operation does not apply: doc is missing from path: ${from ?? "unknown"}: missing value`);
   return value;
 }
 

@@ -9,7 +9,10 @@ export type PatchErrorCode = "MALFORMED" | "INAPPLICABLE" | "TOO_LARGE";
 
 export class PatchError extends Error {
   override readonly name = "PatchError";
-  constructor(readonly code: PatchErrorCode, message: string) {
+  constructor(
+    readonly code: PatchErrorCode,
+    message: string,
+  ) {
     super(message);
   }
 }

@@ -5,57 +5,108 @@ import { applyMergePatch } from "./merge-patch.js";
 import { PatchError, patchErrorToStatus } from "./patch-error.js";
 import { applyStrategicMergePatch, type PatchField, type PatchSchema } from "./strategic-merge-patch.js";
 
-const field = (strategies: PatchField["strategies"], mergeKey?: string, child?: PatchSchema): PatchField => ({ strategies, mergeKey, child });
+const field = (strategies: PatchField["strategies"], mergeKey?: string, child?: PatchSchema): PatchField => ({
+  strategies,
+  mergeKey,
+  child,
+});
 const schemaOf = (fields: Record<string, PatchField>): PatchSchema => ({ field: (name) => fields[name] });
 
 const container = schemaOf({ env: field(["merge"], "name", schemaOf({})), ports: field(["merge"], "containerPort", schemaOf({})) });
 const deployment = schemaOf({
   metadata: field([], undefined, schemaOf({ finalizers: field(["merge"]) })),
-  spec: field([], undefined, schemaOf({
-    containers: field(["merge"], "name", container),
-    strategy: field(["retainKeys"], undefined, schemaOf({})),
-    args: field([]),
-    selector: field(["replace"], undefined, schemaOf({})),
-  })),
+  spec: field(
+    [],
+    undefined,
+    schemaOf({
+      containers: field(["merge"], "name", container),
+      strategy: field(["retainKeys"], undefined, schemaOf({})),
+      args: field([]),
+      selector: field(["replace"], undefined, schemaOf({})),
+    }),
+  ),
 });
 
 const apply = (original: JSONObject, patch: JSONObject): JSONObject => applyStrategicMergePatch(original, patch, deployment);
 
 describe("applyStrategicMergePatch()", () => {
-  const live: JSONObject = { spec: { containers: [{ name: "a", image: "a:1", env: [{ name: "X", value: "1" }] }, { name: "b", image: "b:1" }], args: ["1", "2"] } };
+  const live: JSONObject = {
+    spec: {
+      containers: [
+        { name: "a", image: "a:1", env: [{ name: "X", value: "1" }] },
+        { name: "b", image: "b:1" },
+      ],
+      args: ["1", "2"],
+    },
+  };
 
   it("merges list items by key and replaces other lists", () => {
     expect(apply(live, { spec: { containers: [{ name: "b", image: "b:2" }], args: ["3"] } })).toEqual({
-      spec: { containers: [{ name: "a", image: "a:1", env: [{ name: "X", value: "1" }] }, { name: "b", image: "b:2" }], args: ["3"] },
+      spec: {
+        containers: [
+          { name: "a", image: "a:1", env: [{ name: "X", value: "1" }] },
+          { name: "b", image: "b:2" },
+        ],
+        args: ["3"],
+      },
     });
   });
 
   it("deletes, replaces and appends items", () => {
-    expect(apply(live, { spec: { containers: [{ name: "a", $patch: "delete" }, { name: "c", image: "c:1" }] } })).toEqual({ spec: { containers: [{ name: "b", image: "b:1" }, { name: "c", image: "c:1" }], args: ["1", "2"] } });
-    expect(apply(live, { spec: { containers: [{ $patch: "replace" }, { name: "z" }] } })).toEqual({ spec: { containers: [{ name: "z" }], args: ["1", "2"] } });
+    expect(
+      apply(live, {
+        spec: {
+          containers: [
+            { name: "a", $patch: "delete" },
+            { name: "c", image: "c:1" },
+          ],
+        },
+      }),
+    ).toEqual({
+      spec: {
+        containers: [
+          { name: "b", image: "b:1" },
+          { name: "c", image: "c:1" },
+        ],
+        args: ["1", "2"],
+      },
+    });
+    expect(apply(live, { spec: { containers: [{ $patch: "replace" }, { name: "z" }] } })).toEqual({
+      spec: { containers: [{ name: "z" }], args: ["1", "2"] },
+    });
   });
 
   it("orders items as $setElementOrder says, keeping unnamed ones in place", () => {
-    const patched = apply(live, { spec: { "$setElementOrder/containers": [{ name: "b" }, { name: "c" }], containers: [{ name: "c", image: "c:1" }] } });
+    const patched = apply(live, {
+      spec: { "$setElementOrder/containers": [{ name: "b" }, { name: "c" }], containers: [{ name: "c", image: "c:1" }] },
+    });
     expect(((patched["spec"] as JSONObject)["containers"] as JSONObject[]).map((item) => item["name"])).toEqual(["a", "b", "c"]);
     const swapped = apply(live, { spec: { "$setElementOrder/containers": [{ name: "b" }, { name: "a" }] } });
     expect(((swapped["spec"] as JSONObject)["containers"] as JSONObject[]).map((item) => item["name"])).toEqual(["b", "a"]);
   });
 
   it("refuses items that the order list does not name", () => {
-    expect(() => apply(live, { spec: { "$setElementOrder/containers": [{ name: "a" }], containers: [{ name: "c" }] } })).toThrow("doesn't match $setElementOrder list");
+    expect(() => apply(live, { spec: { "$setElementOrder/containers": [{ name: "a" }], containers: [{ name: "c" }] } })).toThrow(
+      "doesn't match $setElementOrder list",
+    );
   });
 
   it("clears union members that $retainKeys leaves out", () => {
     const rolling: JSONObject = { spec: { strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1 } } } };
-    expect(apply(rolling, { spec: { strategy: { $retainKeys: ["type"], type: "Recreate" } } })).toEqual({ spec: { strategy: { type: "Recreate" } } });
-    expect(() => apply(rolling, { spec: { strategy: { $retainKeys: ["type"], other: 1 } } })).toThrow("patch content doesn't match retainKeys list");
+    expect(apply(rolling, { spec: { strategy: { $retainKeys: ["type"], type: "Recreate" } } })).toEqual({
+      spec: { strategy: { type: "Recreate" } },
+    });
+    expect(() => apply(rolling, { spec: { strategy: { $retainKeys: ["type"], other: 1 } } })).toThrow(
+      "patch content doesn't match retainKeys list",
+    );
   });
 
   it("adds to and deletes from lists of primitives", () => {
     const object: JSONObject = { metadata: { finalizers: ["a", "b"] } };
     expect(apply(object, { metadata: { finalizers: ["c"] } })).toEqual({ metadata: { finalizers: ["a", "b", "c"] } });
-    expect(apply(object, { metadata: { "$deleteFromPrimitiveList/finalizers": ["a"], "$setElementOrder/finalizers": ["b"] } })).toEqual({ metadata: { finalizers: ["b"] } });
+    expect(apply(object, { metadata: { "$deleteFromPrimitiveList/finalizers": ["a"], "$setElementOrder/finalizers": ["b"] } })).toEqual({
+      metadata: { finalizers: ["b"] },
+    });
   });
 
   it("replaces objects whose strategy is replace", () => {
@@ -63,11 +114,19 @@ describe("applyStrategicMergePatch()", () => {
   });
 
   it("names a missing merge key", () => {
-    expect(() => apply(live, { spec: { containers: [{ image: "x" }] } })).toThrow('map: {"image":"x"} does not contain declared merge key: name');
+    expect(() => apply(live, { spec: { containers: [{ image: "x" }] } })).toThrow(
+      'map: {"image":"x"} does not contain declared merge key: name',
+    );
   });
 
   it("leaves no directive in the result (S1) and leaves its arguments alone", () => {
-    const patch: JSONObject = { spec: { strategy: { $retainKeys: ["type"], type: "Recreate" }, "$setElementOrder/containers": [{ name: "a" }], containers: [{ name: "a", env: [{ name: "Y", $patch: "delete" }] }] } };
+    const patch: JSONObject = {
+      spec: {
+        strategy: { $retainKeys: ["type"], type: "Recreate" },
+        "$setElementOrder/containers": [{ name: "a" }],
+        containers: [{ name: "a", env: [{ name: "Y", $patch: "delete" }] }],
+      },
+    };
     const before = JSON.stringify([live, patch]);
     expect(JSON.stringify(apply(live, patch))).not.toContain("$");
     expect(JSON.stringify(apply({}, patch))).not.toContain("$");
@@ -103,7 +162,11 @@ describe("applyJSONPatch()", () => {
 
   it("answers 422 in upstream's fixed words", () => {
     const { status } = patchErrorToStatus(new PatchError("INAPPLICABLE", "testing value /a failed: test failed"));
-    expect(status).toMatchObject({ code: 422, reason: "Invalid", message: "the server rejected our request due to an error in our request" });
+    expect(status).toMatchObject({
+      code: 422,
+      reason: "Invalid",
+      message: "the server rejected our request due to an error in our request",
+    });
   });
 });
 

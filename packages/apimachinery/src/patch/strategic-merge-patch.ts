@@ -106,7 +106,10 @@ function checkOrder(items: readonly JSONValue[], order: readonly JSONValue[], me
   for (const item of items) {
     if (isJSONObject(item) && Object.hasOwn(item, directive)) continue;
     const position = order.findIndex((candidate, index) => index >= from && sameElement(candidate, item, mergeKey));
-    if (position < 0) throw malformed(`The order in patch list:\n${JSON.stringify(items)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`);
+    if (position < 0)
+      throw malformed(
+        `The order in patch list:\n${JSON.stringify(items)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`,
+      );
     from = position + 1;
   }
 }
@@ -138,7 +141,11 @@ function mergePrimitives(original: JSONValue[], patch: JSONValue[]): JSONValue[]
 }
 
 /** Deletions and the replace marker among the items of a patch list. */
-function applySpecialItems(original: JSONValue[], patch: JSONValue[], mergeKey: string): { base: JSONValue[]; items: JSONObject[]; replaced: boolean } {
+function applySpecialItems(
+  original: JSONValue[],
+  patch: JSONValue[],
+  mergeKey: string,
+): { base: JSONValue[]; items: JSONObject[]; replaced: boolean } {
   let base = original;
   let replaced = false;
   const items: JSONObject[] = [];
@@ -176,7 +183,9 @@ function removePrimitives(original: JSONObject, name: string, values: JSONValue)
 /** A value of the patch that becomes part of the object as it stands: without directives and without nulls. */
 function dropDirectives(value: JSONValue): JSONValue {
   if (Array.isArray(value)) {
-    return value.filter((item) => !isJSONObject(item) || !Object.hasOwn(item, directive) || item[directive] === "merge").map(dropDirectives);
+    return value
+      .filter((item) => !isJSONObject(item) || !Object.hasOwn(item, directive) || item[directive] === "merge")
+      .map(dropDirectives);
   }
   if (!isJSONObject(value)) return value;
   if (value[directive] === "delete") return {};
@@ -189,7 +198,11 @@ function dropDirectives(value: JSONValue): JSONValue {
 }
 
 function badDirective(action: JSONValue | undefined, where: JSONObject): PatchError {
-  return malformed(typeof action === "string" ? `unknown patch type found: ${action} in ${JSON.stringify(where)}` : "invalid value for special key: $patch");
+  return malformed(
+    typeof action === "string"
+      ? `unknown patch type found: ${action} in ${JSON.stringify(where)}`
+      : "invalid value for special key: $patch",
+  );
 }
 
 function malformed(message: string): PatchError {

@@ -42,7 +42,11 @@ export function ensureNamespace(meta: ObjectMeta, declaration: Pick<ResourceDecl
  * The object must have been through initializeNewObject. Returns the warnings for the client.
  * Throws StatusError Invalid with every error, or BadRequest.
  */
-export function beforeCreate<T extends KubernetesObject>(declaration: ResourceDeclaration<T>, object: T, context: RequestContext): string[] {
+export function beforeCreate<T extends KubernetesObject>(
+  declaration: ResourceDeclaration<T>,
+  object: T,
+  context: RequestContext,
+): string[] {
   const meta = metadataOf(object);
   invariant(meta.uid !== undefined && meta.uid !== "", () => "cannot create: system metadata was not initialized");
   ensureNamespace(meta, declaration, context);
@@ -51,7 +55,10 @@ export function beforeCreate<T extends KubernetesObject>(declaration: ResourceDe
   else delete meta.generation;
   strategy.prepareForCreate?.(object, context);
   // The kind's own messages come first; the looser rule for names is the backstop.
-  const own = [...validateObjectMeta(meta, { namespaced: declaration.scope === "Namespaced", validateName: declaration.validateName }), ...(strategy.validateCreate?.(object, context) ?? [])];
+  const own = [
+    ...validateObjectMeta(meta, { namespaced: declaration.scope === "Namespaced", validateName: declaration.validateName }),
+    ...(strategy.validateCreate?.(object, context) ?? []),
+  ];
   if (own.length > 0) throw newInvalid(declaration.gvk, meta.name ?? "", own);
   const generic = validateObjectMeta(meta, { namespaced: declaration.scope === "Namespaced", validateName: nameIsPathSegment });
   if (generic.length > 0) throw newInvalid(declaration.gvk, meta.name ?? "", generic);

@@ -1,8 +1,16 @@
 import { semanticEqual } from "../meta/equality.js";
-import { type GroupVersionKind, type KubernetesObject } from "../meta/object.js";
+import type { GroupVersionKind, KubernetesObject } from "../meta/object.js";
 import { defaultTable } from "../table/columns.js";
 import { nameIsDNSSubdomain } from "../validation/names.js";
-import type { ResourceDeclaration, ResourceStrategy, ScalePaths, StoragePlacement, Subresource, UpdateStrategy, Verb } from "./declaration.js";
+import type {
+  ResourceDeclaration,
+  ResourceStrategy,
+  ScalePaths,
+  StoragePlacement,
+  Subresource,
+  UpdateStrategy,
+  Verb,
+} from "./declaration.js";
 
 export const allVerbs: readonly Verb[] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const readWriteVerbs: readonly Verb[] = ["get", "patch", "update"];
@@ -100,7 +108,12 @@ export function statusSubresource<T extends KubernetesObject>(gvk: GroupVersionK
       resetFields: [["spec"], ...(kept === "all" ? [["metadata"]] : kept.map((field) => ["metadata", field]))],
       prepareForUpdate(object, old, context) {
         keepAllBut(object, old, "status");
-        if (kept === "all") object.metadata = { ...old.metadata, resourceVersion: object.metadata?.resourceVersion, managedFields: object.metadata?.managedFields };
+        if (kept === "all")
+          object.metadata = {
+            ...old.metadata,
+            resourceVersion: object.metadata?.resourceVersion,
+            managedFields: object.metadata?.managedFields,
+          };
         else for (const field of kept) keep((object.metadata ??= {}), old.metadata ?? {}, field);
         options.prepareForUpdate?.(object, old, context);
       },
@@ -110,12 +123,22 @@ export function statusSubresource<T extends KubernetesObject>(gvk: GroupVersionK
 }
 
 /** Another endpoint that reads and writes the parent object (approval, finalize, resize, ephemeralcontainers). */
-export function objectSubresource<T extends KubernetesObject>(name: string, gvk: GroupVersionKind, strategy: UpdateStrategy<T>, verbs: readonly Verb[] = readWriteVerbs): Subresource<T> {
+export function objectSubresource<T extends KubernetesObject>(
+  name: string,
+  gvk: GroupVersionKind,
+  strategy: UpdateStrategy<T>,
+  verbs: readonly Verb[] = readWriteVerbs,
+): Subresource<T> {
   return { name, gvk, foreignGroup: false, verbs, strategy };
 }
 
 /** An endpoint that the api-server answers by itself. `gvk` of another group is announced in discovery. */
-export function actionSubresource<T extends KubernetesObject>(name: string, gvk: GroupVersionKind, verbs: readonly Verb[], foreignGroup = false): Subresource<T> {
+export function actionSubresource<T extends KubernetesObject>(
+  name: string,
+  gvk: GroupVersionKind,
+  verbs: readonly Verb[],
+  foreignGroup = false,
+): Subresource<T> {
   return { name, gvk, foreignGroup, verbs };
 }
 

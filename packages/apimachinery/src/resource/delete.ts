@@ -43,7 +43,12 @@ export function validateDeleteOptions(options: DeleteOptions): FieldError[] {
 /**
  * Applies a delete request to a copy of the stored object, in place. Throws StatusError Invalid for bad options and Conflict for a precondition.
  */
-export function beforeDelete<T extends KubernetesObject>(declaration: ResourceDeclaration<T>, object: T, options: DeleteOptions, context: RequestContext): DeleteOutcome {
+export function beforeDelete<T extends KubernetesObject>(
+  declaration: ResourceDeclaration<T>,
+  object: T,
+  options: DeleteOptions,
+  context: RequestContext,
+): DeleteOutcome {
   const errors = validateDeleteOptions(options);
   if (errors.length > 0) throw newInvalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", errors);
   const meta = metadataOf(object);
@@ -71,15 +76,27 @@ function checkPreconditions(declaration: Pick<ResourceDeclaration, "gvk">, meta:
   if (wanted === undefined || wanted === null) return;
   const subject = { group: declaration.gvk.group, resource: declaration.gvk.kind };
   if (wanted.uid !== undefined && wanted.uid !== meta.uid) {
-    throw newConflict(subject, meta.name ?? "", `the UID in the precondition (${wanted.uid}) does not match the UID in record (${meta.uid ?? ""}). The object might have been deleted and then recreated`);
+    throw newConflict(
+      subject,
+      meta.name ?? "",
+      `the UID in the precondition (${wanted.uid}) does not match the UID in record (${meta.uid ?? ""}). The object might have been deleted and then recreated`,
+    );
   }
   if (wanted.resourceVersion !== undefined && wanted.resourceVersion !== meta.resourceVersion) {
-    throw newConflict(subject, meta.name ?? "", `the ResourceVersion in the precondition (${wanted.resourceVersion}) does not match the ResourceVersion in record (${meta.resourceVersion ?? ""}). The object might have been modified`);
+    throw newConflict(
+      subject,
+      meta.name ?? "",
+      `the ResourceVersion in the precondition (${wanted.resourceVersion}) does not match the ResourceVersion in record (${meta.resourceVersion ?? ""}). The object might have been modified`,
+    );
   }
 }
 
 /** Sets or takes away the garbage collector's two finalizers; tells whether anything changed. */
-function applyPropagation(declaration: Pick<ResourceDeclaration, "defaultDeletionPolicy">, meta: ObjectMeta, options: DeleteOptions): boolean {
+function applyPropagation(
+  declaration: Pick<ResourceDeclaration, "defaultDeletionPolicy">,
+  meta: ObjectMeta,
+  options: DeleteOptions,
+): boolean {
   if (declaration.defaultDeletionPolicy === "Unsupported") return false;
   const before = meta.finalizers ?? [];
   const orphan = shouldCarry("orphan", declaration.defaultDeletionPolicy, before, options);
@@ -93,21 +110,37 @@ function applyPropagation(declaration: Pick<ResourceDeclaration, "defaultDeletio
   return changed;
 }
 
-function shouldCarry(finalizer: "orphan" | "foregroundDeletion", byDefault: "Background" | "Orphan", present: readonly string[], options: DeleteOptions): boolean {
+function shouldCarry(
+  finalizer: "orphan" | "foregroundDeletion",
+  byDefault: "Background" | "Orphan",
+  present: readonly string[],
+  options: DeleteOptions,
+): boolean {
   const policy = finalizer === "orphan" ? "Orphan" : "Foreground";
-  if (options.orphanDependents !== undefined && options.orphanDependents !== null) return finalizer === "orphan" && options.orphanDependents;
+  if (options.orphanDependents !== undefined && options.orphanDependents !== null)
+    return finalizer === "orphan" && options.orphanDependents;
   if (options.propagationPolicy !== undefined && options.propagationPolicy !== null) return options.propagationPolicy === policy;
   // What an earlier request asked for stands until another says otherwise.
   if (present.includes(finalizer)) return true;
   return finalizer === "orphan" && byDefault === "Orphan";
 }
 
-function applyGracePeriod<T extends KubernetesObject>(declaration: ResourceDeclaration<T>, object: T, options: DeleteOptions, context: RequestContext): DeleteOutcome {
+function applyGracePeriod<T extends KubernetesObject>(
+  declaration: ResourceDeclaration<T>,
+  object: T,
+  options: DeleteOptions,
+  context: RequestContext,
+): DeleteOutcome {
   const graceful = declaration.gracefulDeletion;
   if (graceful === undefined) return "remove";
   const meta = metadataOf(object);
   // A negative period means one second.
-  const requested = options.gracePeriodSeconds === undefined || options.gracePeriodSeconds === null ? undefined : options.gracePeriodSeconds < 0 ? 1 : options.gracePeriodSeconds;
+  const requested =
+    options.gracePeriodSeconds === undefined || options.gracePeriodSeconds === null
+      ? undefined
+      : options.gracePeriodSeconds < 0
+        ? 1
+        : options.gracePeriodSeconds;
   if (meta.deletionTimestamp) return shortenGracePeriod(meta, requested, context);
   const period = graceful.gracePeriodSeconds(object, requested, context);
   if (period === 0) return "remove";

@@ -63,7 +63,8 @@ function unescapeValue(escaped: string): string {
     if (character === "\\") {
       position += 1;
       const next = escaped.charAt(position);
-      if (next !== "\\" && next !== "," && next !== "=") throw new SelectorError("PARSE", `invalid field selector: invalid escape sequence: \\${next}`);
+      if (next !== "\\" && next !== "," && next !== "=")
+        throw new SelectorError("PARSE", `invalid field selector: invalid escape sequence: \\${next}`);
       value += next;
     } else if (character === "," || character === "=") {
       throw new SelectorError("PARSE", `invalid field selector: unescaped character in '${escaped}': ${character}`);

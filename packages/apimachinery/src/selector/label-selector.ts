@@ -28,21 +28,30 @@ export type SelectorErrorCode = "PARSE" | "OPERATOR";
 
 export class SelectorError extends Error {
   override readonly name = "SelectorError";
-  constructor(readonly code: SelectorErrorCode, message: string) {
+  constructor(
+    readonly code: SelectorErrorCode,
+    message: string,
+  ) {
     super(message);
   }
 }
 
 /** Requirements that must all hold; `nothing` matches no object. */
 export class Selector {
-  private constructor(readonly requirements: readonly Requirement[], readonly isNothing: boolean) {}
+  private constructor(
+    readonly requirements: readonly Requirement[],
+    readonly isNothing: boolean,
+  ) {}
 
   static readonly everything = new Selector([], false);
   /** What a missing LabelSelector object means. */
   static readonly nothing = new Selector([], true);
 
   static of(requirements: readonly Requirement[]): Selector {
-    return new Selector([...requirements].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)), false);
+    return new Selector(
+      [...requirements].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
+      false,
+    );
   }
 
   get isEverything(): boolean {
@@ -107,13 +116,18 @@ export function newRequirement(key: string, operator: RequirementOperator, value
   const errors: string[] = [];
   const keyErrors = isQualifiedName(key);
   if (keyErrors.length > 0) errors.push(formatFieldError(invalid("key", key, keyErrors.join("; "))));
-  if ((operator === "in" || operator === "notin") && values.length === 0) errors.push(formatFieldError(invalid("values", values, "for 'in', 'notin' operators, values set can't be empty")));
-  if ((operator === "=" || operator === "==" || operator === "!=") && values.length !== 1) errors.push(formatFieldError(invalid("values", values, "exact-match compatibility requires one single value")));
-  if ((operator === "exists" || operator === "!") && values.length !== 0) errors.push(formatFieldError(invalid("values", values, "values set must be empty for exists and does not exist")));
+  if ((operator === "in" || operator === "notin") && values.length === 0)
+    errors.push(formatFieldError(invalid("values", values, "for 'in', 'notin' operators, values set can't be empty")));
+  if ((operator === "=" || operator === "==" || operator === "!=") && values.length !== 1)
+    errors.push(formatFieldError(invalid("values", values, "exact-match compatibility requires one single value")));
+  if ((operator === "exists" || operator === "!") && values.length !== 0)
+    errors.push(formatFieldError(invalid("values", values, "values set must be empty for exists and does not exist")));
   if (operator === "gt" || operator === "lt") {
-    if (values.length !== 1) errors.push(formatFieldError(invalid("values", values, "for 'Gt', 'Lt' operators, exactly one value is required")));
+    if (values.length !== 1)
+      errors.push(formatFieldError(invalid("values", values, "for 'Gt', 'Lt' operators, exactly one value is required")));
     for (const [position, value] of values.entries()) {
-      if (!/^[-+]?[0-9]+$/.test(value)) errors.push(formatFieldError(invalid(`values[${position}]`, value, "for 'Gt', 'Lt' operators, the value must be an integer")));
+      if (!/^[-+]?[0-9]+$/.test(value))
+        errors.push(formatFieldError(invalid(`values[${position}]`, value, "for 'Gt', 'Lt' operators, the value must be an integer")));
     }
   }
   for (const [position, value] of values.entries()) {
@@ -156,6 +170,9 @@ export function formatLabelSelector(selector: LabelSelector | undefined): string
 
 /** For table cells: `a=b,c=d` in order of keys, or `<none>`. */
 export function formatLabels(labels: Labels | undefined): string {
-  const text = Object.keys(labels ?? {}).sort().map((key) => `${key}=${labels?.[key] ?? ""}`).join(",");
+  const text = Object.keys(labels ?? {})
+    .sort()
+    .map((key) => `${key}=${labels?.[key] ?? ""}`)
+    .join(",");
   return text || "<none>";
 }

@@ -41,7 +41,15 @@ function tokenize(text: string): Token[] {
   return tokens;
 }
 
-const operators: Readonly<Partial<Record<TokenKind, RequirementOperator>>> = { in: "in", notin: "notin", "=": "=", "==": "==", "!=": "!=", ">": "gt", "<": "lt" };
+const operators: Readonly<Partial<Record<TokenKind, RequirementOperator>>> = {
+  in: "in",
+  notin: "notin",
+  "=": "=",
+  "==": "==",
+  "!=": "!=",
+  ">": "gt",
+  "<": "lt",
+};
 
 class Parser {
   #position = 0;
@@ -53,13 +61,15 @@ class Parser {
     for (;;) {
       const next = this.#peek();
       if (next.kind === "end") return requirements;
-      if (next.kind !== "identifier" && next.kind !== "!") throw fail(`found '${next.literal}', expected: !, identifier, or 'end of string'`);
+      if (next.kind !== "identifier" && next.kind !== "!")
+        throw fail(`found '${next.literal}', expected: !, identifier, or 'end of string'`);
       requirements.push(this.#requirement());
       const after = this.#take();
       if (after.kind === "end") return requirements;
       if (after.kind !== ",") throw fail(`found '${after.literal}', expected: ',' or 'end of string'`);
       const following = this.#peek();
-      if (following.kind !== "identifier" && following.kind !== "!") throw fail(`found '${following.literal}', expected: identifier after ','`);
+      if (following.kind !== "identifier" && following.kind !== "!")
+        throw fail(`found '${following.literal}', expected: identifier after ','`);
     }
   }
 

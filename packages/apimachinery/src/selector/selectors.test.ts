@@ -45,7 +45,9 @@ describe("parseLabelSelector()", () => {
     const labels = fc.dictionary(key, value);
     const term = fc.oneof(
       fc.tuple(key, fc.constantFrom("=", "!=", "=="), value).map(([k, operator, v]) => `${k}${operator}${v}`),
-      fc.tuple(key, fc.constantFrom("in", "notin"), fc.uniqueArray(value, { minLength: 1 })).map(([k, operator, v]) => `${k} ${operator} (${v.join(",")}${v.length === 1 && v[0] === "" ? "," : ""})`),
+      fc
+        .tuple(key, fc.constantFrom("in", "notin"), fc.uniqueArray(value, { minLength: 1 }))
+        .map(([k, operator, v]) => `${k} ${operator} (${v.join(",")}${v.length === 1 && v[0] === "" ? "," : ""})`),
       key,
       key.map((k) => `!${k}`),
     );

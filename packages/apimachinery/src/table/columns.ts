@@ -1,5 +1,5 @@
-import { formatHumanDuration } from "../time/human-duration.js";
 import type { KubernetesObject } from "../meta/object.js";
+import { formatHumanDuration } from "../time/human-duration.js";
 import type { ColumnDefinition, TableCell, TableDefinition } from "./table.js";
 
 interface ColumnOptions {
@@ -10,7 +10,13 @@ interface ColumnOptions {
 }
 
 export function column(name: string, options: ColumnOptions = {}): ColumnDefinition {
-  return { name, type: options.type ?? "string", format: "", description: options.description ?? "", priority: options.wide === true ? 1 : 0 };
+  return {
+    name,
+    type: options.type ?? "string",
+    format: "",
+    description: options.description ?? "",
+    priority: options.wide === true ? 1 : 0,
+  };
 }
 
 export const nameColumn: ColumnDefinition = {
@@ -33,7 +39,10 @@ export function formatAge(timestamp: string | null | undefined, nowMs: number): 
 export type TableCellSource<T extends KubernetesObject> = readonly [ColumnDefinition, (object: T, nowMs: number) => TableCell];
 
 /** A table from its columns; rows have as many cells by construction. */
-export function defineTable<T extends KubernetesObject>(cells: readonly TableCellSource<T>[], conditions?: TableDefinition<T>["conditions"]): TableDefinition<T> {
+export function defineTable<T extends KubernetesObject>(
+  cells: readonly TableCellSource<T>[],
+  conditions?: TableDefinition<T>["conditions"],
+): TableDefinition<T> {
   return {
     columns: cells.map(([definition]) => definition),
     row: (object, nowMs) => cells.map(([, show]) => show(object, nowMs)),
@@ -49,7 +58,10 @@ export const age: TableCellSource<KubernetesObject> = [ageColumn, (object, nowMs
 
 /** Name and creation time: what kinds without columns of their own show. */
 export const defaultTable: TableDefinition = {
-  columns: [nameColumn, { name: "Created At", type: "date", format: "", description: "Time at which the object was created.", priority: 0 }],
+  columns: [
+    nameColumn,
+    { name: "Created At", type: "date", format: "", description: "Time at which the object was created.", priority: 0 },
+  ],
   row: (object: KubernetesObject) => [object.metadata?.name ?? "", object.metadata?.creationTimestamp ?? ""],
 };
 

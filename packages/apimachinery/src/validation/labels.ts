@@ -1,4 +1,4 @@
-import { type FieldError, invalid, required, forbidden } from "../field/field-error.js";
+import { type FieldError, forbidden, invalid, required } from "../field/field-error.js";
 import type { FieldPath } from "../field/path.js";
 import type { LabelSelector } from "../selector/label-selector.js";
 import { isLabelValue, isQualifiedName } from "./names.js";
@@ -30,7 +30,8 @@ export function validateLabelSelector(selector: LabelSelector | undefined, path:
     if (requirement.operator === "In" || requirement.operator === "NotIn") {
       if (values.length === 0) errors.push(required(at.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"));
     } else if (requirement.operator === "Exists" || requirement.operator === "DoesNotExist") {
-      if (values.length > 0) errors.push(forbidden(at.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      if (values.length > 0)
+        errors.push(forbidden(at.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
     } else {
       errors.push(invalid(at.child("operator"), requirement.operator, "not a valid selector operator"));
     }

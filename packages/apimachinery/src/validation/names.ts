@@ -6,11 +6,16 @@ const label1035 = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const qualifiedName = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const labelValue = `(${qualifiedName})?`;
 
-const labelMessage = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character";
-const subdomainMessage = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
-const label1035Message = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
-const qualifiedNameMessage = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
-const labelValueMessage = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const labelMessage =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character";
+const subdomainMessage =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
+const label1035Message =
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
+const qualifiedNameMessage =
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const labelValueMessage =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
 const anchored = (source: string): RegExp => new RegExp(`^${source}$`);
 const labelPattern = anchored(label);
@@ -62,7 +67,13 @@ export function isWildcardDNS1123Subdomain(value: string): string[] {
   if (value.length > 253) errors.push(maxLengthMessage(253));
   const pattern = `\\*\\.${subdomain}`;
   if (!anchored(pattern).test(value)) {
-    errors.push(patternMessage("a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character", pattern, "*.example.com"));
+    errors.push(
+      patternMessage(
+        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+        pattern,
+        "*.example.com",
+      ),
+    );
   }
   return errors;
 }
@@ -78,7 +89,9 @@ export function isQualifiedName(value: string): string[] {
     if (prefix === "") errors.push(`prefix part ${emptyMessage}`);
     else errors.push(...isDNS1123Subdomain(prefix).map((message) => `prefix part ${message}`));
   } else if (parts.length > 2) {
-    return [`a valid label key ${patternMessage(qualifiedNameMessage, qualifiedName, "MyName", "my.name", "123-abc")} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
+    return [
+      `a valid label key ${patternMessage(qualifiedNameMessage, qualifiedName, "MyName", "my.name", "123-abc")} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    ];
   }
   if (name === "") errors.push(`name part ${emptyMessage}`);
   else if (name.length > 63) errors.push(`name part ${maxLengthMessage(63)}`);
@@ -114,7 +127,9 @@ export function isPortName(value: string): string[] {
 export function isEnvVarName(value: string): string[] {
   if (value.length === 0) return ["environment variable name must be non-empty"];
   // Relaxed since 1.32: all printable ASCII except "=".
-  return /^[\x20-\x3c\x3e-\x7e]+$/.test(value) ? [] : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
+  return /^[\x20-\x3c\x3e-\x7e]+$/.test(value)
+    ? []
+    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 }
 
 /** Keys of ConfigMaps and Secrets; they become file names. */
@@ -122,7 +137,15 @@ export function isConfigMapKey(value: string): string[] {
   const errors: string[] = [];
   if (value.length > 253) errors.push(maxLengthMessage(253));
   if (!/^[-._a-zA-Z0-9]+$/.test(value)) {
-    errors.push(patternMessage("a valid config key must consist of alphanumeric characters, '-', '_' or '.'", "[-._a-zA-Z0-9]+", "key.name", "KEY_NAME", "key-name"));
+    errors.push(
+      patternMessage(
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+        "[-._a-zA-Z0-9]+",
+        "key.name",
+        "KEY_NAME",
+        "key-name",
+      ),
+    );
   }
   if (value === ".") errors.push("must not be '.'");
   else if (value === "..") errors.push("must not be '..'");
@@ -153,7 +176,8 @@ export function isHTTPHeaderName(value: string): string[] {
 
 export function isCIdentifier(value: string): string[] {
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) return [];
-  const message = "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'";
+  const message =
+    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'";
   return [patternMessage(message, "[A-Za-z_][A-Za-z0-9_]*", "my_name", "MY_NAME", "MyName")];
 }
 
@@ -164,7 +188,10 @@ export function maskTrailingDash(prefix: string): string {
 
 export type NameRule = (name: string, isPrefix: boolean) => string[];
 
-const rule = (check: (value: string) => string[]): NameRule => (name, isPrefix) => check(isPrefix ? maskTrailingDash(name) : name);
+const rule =
+  (check: (value: string) => string[]): NameRule =>
+  (name, isPrefix) =>
+    check(isPrefix ? maskTrailingDash(name) : name);
 
 export const nameIsDNSSubdomain: NameRule = rule(isDNS1123Subdomain);
 export const nameIsDNSLabel: NameRule = rule(isDNS1123Label);

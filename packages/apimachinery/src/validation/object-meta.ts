@@ -48,11 +48,19 @@ export function validateOwnerReferences(references: readonly OwnerReference[] | 
     if (!reference.kind) errors.push(invalid(path.child("kind"), "", "must not be empty"));
     if (!reference.name) errors.push(invalid(path.child("name"), "", "must not be empty"));
     if (!reference.uid) errors.push(invalid(path.child("uid"), "", "must not be empty"));
-    if (reference.apiVersion === "v1" && reference.kind === "Event") errors.push(invalid(path, reference, "/v1, Kind=Event is disallowed from being an owner"));
+    if (reference.apiVersion === "v1" && reference.kind === "Event")
+      errors.push(invalid(path, reference, "/v1, Kind=Event is disallowed from being an owner"));
     if (reference.controller !== true) continue;
     const name = `${reference.kind}/${reference.name}`;
     if (controller === "") controller = name;
-    else errors.push(invalid(path, references, `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`));
+    else
+      errors.push(
+        invalid(
+          path,
+          references,
+          `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`,
+        ),
+      );
   }
   return errors;
 }
@@ -70,8 +78,10 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefine
   const errors: FieldError[] = [];
   for (const [position, entry] of (entries ?? []).entries()) {
     const at = path.index(position);
-    if (entry.operation !== "Apply" && entry.operation !== "Update") errors.push(invalid(at.child("operation"), entry.operation ?? "", "must be `Apply` or `Update`"));
-    if (entry.fieldsType && entry.fieldsType !== "FieldsV1") errors.push(invalid(at.child("fieldsType"), entry.fieldsType, "must be `FieldsV1`"));
+    if (entry.operation !== "Apply" && entry.operation !== "Update")
+      errors.push(invalid(at.child("operation"), entry.operation ?? "", "must be `Apply` or `Update`"));
+    if (entry.fieldsType && entry.fieldsType !== "FieldsV1")
+      errors.push(invalid(at.child("fieldsType"), entry.fieldsType, "must be `FieldsV1`"));
     errors.push(...validateFieldManager(entry.manager ?? "", at.child("manager")));
     if ((entry.subresource ?? "").length > 256) errors.push(tooLong(at.child("subresource"), 256));
   }
@@ -106,7 +116,8 @@ interface MetaRules {
 export function validateObjectMeta(meta: ObjectMeta, rules: MetaRules, path: FieldPath = FieldPath.of("metadata")): FieldError[] {
   const errors: FieldError[] = [];
   if (meta.generateName) {
-    for (const message of rules.validateName(meta.generateName, true)) errors.push(invalid(path.child("generateName"), meta.generateName, message));
+    for (const message of rules.validateName(meta.generateName, true))
+      errors.push(invalid(path.child("generateName"), meta.generateName, message));
   }
   if (!meta.name) errors.push(required(path.child("name"), "name or generateName is required"));
   else for (const message of rules.validateName(meta.name, false)) errors.push(invalid(path.child("name"), meta.name, message));
@@ -137,11 +148,18 @@ export function validateObjectMetaUpdate(meta: ObjectMeta, old: ObjectMeta, path
     const added = [...new Set(meta.finalizers ?? [])].filter((finalizer) => !(old.finalizers ?? []).includes(finalizer)).sort();
     if (added.length > 0) {
       const listed = `[]string{${added.map((finalizer) => JSON.stringify(finalizer)).join(", ")}}`;
-      errors.push(forbidden(path.child("finalizers"), `no new finalizers can be added if the object is being deleted, found new finalizers ${listed}`));
+      errors.push(
+        forbidden(
+          path.child("finalizers"),
+          `no new finalizers can be added if the object is being deleted, found new finalizers ${listed}`,
+        ),
+      );
     }
   }
-  if (!meta.resourceVersion) errors.push(invalid(path.child("resourceVersion"), meta.resourceVersion ?? "", "must be specified for an update"));
-  if ((meta.generation ?? 0) < (old.generation ?? 0)) errors.push(invalid(path.child("generation"), meta.generation ?? 0, "must not be decremented"));
+  if (!meta.resourceVersion)
+    errors.push(invalid(path.child("resourceVersion"), meta.resourceVersion ?? "", "must be specified for an update"));
+  if ((meta.generation ?? 0) < (old.generation ?? 0))
+    errors.push(invalid(path.child("generation"), meta.generation ?? 0, "must not be decremented"));
   for (const field of ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] as const) {
     errors.push(...validateImmutable(meta[field], old[field], path.child(field)));
   }

@@ -1,6 +1,6 @@
 // Claims and ingresses that name no class get the cluster's default one.
 // Source: plugin/pkg/admission/storage/storageclass/setdefault, plugin/pkg/admission/network/defaultingressclass.
-import type { networkingv1, corev1 } from "@lenj/proto/k8s";
+import type { corev1, networkingv1 } from "@lenj/proto/k8s";
 import type { KubeObject } from "../auth/ports.js";
 import type { AdmissionDependencies, AdmissionPlugin } from "./ports.js";
 
@@ -11,8 +11,15 @@ export function defaultStorageClass({ reader }: AdmissionDependencies): Admissio
     admit: ({ resource, subresource, object }) => {
       if (resource.group !== "" || resource.resource !== "persistentvolumeclaims" || subresource !== "") return;
       const claim = object as KubeObject & corev1.PersistentVolumeClaim;
-      if (claim.spec?.storageClassName !== undefined || claim.metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] !== undefined) return;
-      const name = newestDefault(reader.list({ group: "storage.k8s.io", resource: "storageclasses" }), "storageclass.kubernetes.io/is-default-class");
+      if (
+        claim.spec?.storageClassName !== undefined ||
+        claim.metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] !== undefined
+      )
+        return;
+      const name = newestDefault(
+        reader.list({ group: "storage.k8s.io", resource: "storageclasses" }),
+        "storageclass.kubernetes.io/is-default-class",
+      );
       if (name !== undefined) claim.spec = { ...claim.spec, storageClassName: name };
     },
   };
@@ -25,8 +32,12 @@ export function defaultIngressClass({ reader }: AdmissionDependencies): Admissio
     admit: ({ resource, subresource, object }) => {
       if (resource.group !== "networking.k8s.io" || resource.resource !== "ingresses" || subresource !== "") return;
       const ingress = object as KubeObject & networkingv1.Ingress;
-      if (ingress.spec?.ingressClassName !== undefined || ingress.metadata?.annotations?.["kubernetes.io/ingress.class"] !== undefined) return;
-      const name = newestDefault(reader.list({ group: "networking.k8s.io", resource: "ingressclasses" }), "ingressclass.kubernetes.io/is-default-class");
+      if (ingress.spec?.ingressClassName !== undefined || ingress.metadata?.annotations?.["kubernetes.io/ingress.class"] !== undefined)
+        return;
+      const name = newestDefault(
+        reader.list({ group: "networking.k8s.io", resource: "ingressclasses" }),
+        "ingressclass.kubernetes.io/is-default-class",
+      );
       if (name !== undefined) ingress.spec = { ...ingress.spec, ingressClassName: name };
     },
   };

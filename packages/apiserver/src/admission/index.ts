@@ -31,7 +31,11 @@ export function createAdmission(dependencies: AdmissionDependencies): AdmissionM
   for (const name of [...dependencies.enabled, ...dependencies.disabled]) {
     if (!names.has(name)) throw new Error(`Unknown admission plugin ${JSON.stringify(name)}: must be one of ${[...names].join(", ")}`);
   }
-  const plugins = known.filter(({ plugin, isDefault }) => (isDefault || dependencies.enabled.includes(plugin.name)) && !dependencies.disabled.includes(plugin.name)).map(({ plugin }) => plugin);
+  const plugins = known
+    .filter(
+      ({ plugin, isDefault }) => (isDefault || dependencies.enabled.includes(plugin.name)) && !dependencies.disabled.includes(plugin.name),
+    )
+    .map(({ plugin }) => plugin);
   return {
     // Not a plugin that could be switched off: upstream checks it where the objects are stored.
     plugins: [...plugins, escalation],

@@ -17,17 +17,24 @@ export function namespaceLifecycle({ reader }: AdmissionDependencies): Admission
     handles: () => true,
     admit: async ({ operation, resource, subresource, namespace, name, signal }) => {
       const isNamespace = resource.group === "" && resource.resource === "namespaces";
-      if (operation === "DELETE" && isNamespace && immortal.has(name)) throw newForbidden(namespaces, name, "this namespace may not be deleted");
+      if (operation === "DELETE" && isNamespace && immortal.has(name))
+        throw newForbidden(namespaces, name, "this namespace may not be deleted");
       if (isNamespace || namespace === "" || reviewGroups.has(resource.group) || operation === "CONNECT") return;
       // Deleting and updating what is left is how a namespace gets empty.
       if (operation !== "CREATE") return;
-      const found = reader.get<Namespace>(namespaces, undefined, namespace) ?? (await reader.getFresh<Namespace>(namespaces, undefined, namespace, signal));
+      const found =
+        reader.get<Namespace>(namespaces, undefined, namespace) ??
+        (await reader.getFresh<Namespace>(namespaces, undefined, namespace, signal));
       if (found === undefined) throw newNotFound(namespaces, namespace);
       if (found.status?.phase !== "Terminating" && found.metadata?.deletionTimestamp === undefined) return;
       // A subresource acts on something that is there already.
       if (subresource !== "") return;
       const refusal = newForbidden(resource, name, `unable to create new content in namespace ${namespace} because it is being terminated`);
-      throw withCause(refusal, { reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated`, field: "metadata.namespace" });
+      throw withCause(refusal, {
+        reason: "NamespaceTerminating",
+        message: `namespace ${namespace} is being terminated`,
+        field: "metadata.namespace",
+      });
     },
   };
 }

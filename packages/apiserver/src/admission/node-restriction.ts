@@ -21,21 +21,28 @@ export function nodeRestriction({ reader }: AdmissionDependencies): AdmissionPlu
       if (resource.resource === "nodes") {
         const target = name === "" ? object?.metadata?.name : name;
         if (target !== node) refuse(`node "${node}" is not allowed to modify node "${target}"`);
-        const isTaintChange = operation === "UPDATE" && JSON.stringify((object as corev1.Node).spec?.taints ?? []) !== JSON.stringify((oldObject as corev1.Node).spec?.taints ?? []);
+        const isTaintChange =
+          operation === "UPDATE" &&
+          JSON.stringify((object as corev1.Node).spec?.taints ?? []) !== JSON.stringify((oldObject as corev1.Node).spec?.taints ?? []);
         if (isTaintChange) refuse(`node "${node}" is not allowed to modify taints`);
       }
       if (resource.resource !== "pods") return;
       if (operation === "CREATE" && subresource === "") {
         const pod = object as Pod;
-        if (pod.metadata?.annotations?.["kubernetes.io/config.mirror"] === undefined) refuse(`pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`);
+        if (pod.metadata?.annotations?.["kubernetes.io/config.mirror"] === undefined)
+          refuse(`pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`);
         // A reference would make the node a reader of what it names.
         if (pod.spec?.serviceAccountName) refuse(`node "${node}" can not create pods that reference a service account`);
-        for (const kind of ["secrets", "configmaps", "persistentvolumeclaims"]) if (referencesOf(pod, kind).size > 0) refuse(`node "${node}" can not create pods that reference ${kind}`);
+        for (const kind of ["secrets", "configmaps", "persistentvolumeclaims"])
+          if (referencesOf(pod, kind).size > 0) refuse(`node "${node}" can not create pods that reference ${kind}`);
         if (pod.spec?.nodeName !== node) refuse(`node "${node}" can only create pods with spec.nodeName set to itself`);
         return;
       }
       const pod = reader.get<Pod>({ group: "", resource: "pods" }, namespace, name);
-      if (pod !== undefined && pod.spec?.nodeName !== node) refuse(`node "${node}" can only ${operation === "DELETE" ? "delete" : "update pod status for"} pods with spec.nodeName set to itself`);
+      if (pod !== undefined && pod.spec?.nodeName !== node)
+        refuse(
+          `node "${node}" can only ${operation === "DELETE" ? "delete" : "update pod status for"} pods with spec.nodeName set to itself`,
+        );
     },
   };
 }

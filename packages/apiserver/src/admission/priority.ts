@@ -17,11 +17,18 @@ export function priority({ reader }: AdmissionDependencies): AdmissionPlugin {
       if (resource.group !== "" || resource.resource !== "pods" || subresource !== "") return;
       const { spec, metadata } = object as KubeObject & corev1.Pod;
       if (spec === undefined) return;
-      const found = spec.priorityClassName ? reader.get<PriorityClass>(classes, undefined, spec.priorityClassName) : defaultClass(reader.list<PriorityClass>(classes));
-      if (spec.priorityClassName && found === undefined) throw newForbidden(pods, metadata?.name ?? "", `no PriorityClass with name ${spec.priorityClassName} was found`);
+      const found = spec.priorityClassName
+        ? reader.get<PriorityClass>(classes, undefined, spec.priorityClassName)
+        : defaultClass(reader.list<PriorityClass>(classes));
+      if (spec.priorityClassName && found === undefined)
+        throw newForbidden(pods, metadata?.name ?? "", `no PriorityClass with name ${spec.priorityClassName} was found`);
       const value = found?.value ?? 0;
       if (spec.priority !== undefined && spec.priority !== value) {
-        throw newForbidden(pods, metadata?.name ?? "", `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`);
+        throw newForbidden(
+          pods,
+          metadata?.name ?? "",
+          `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
+        );
       }
       if (found !== undefined && !spec.priorityClassName) spec.priorityClassName = found.metadata?.name ?? "";
       spec.priority = value;

@@ -11,7 +11,18 @@ const group = "rbac.authorization.k8s.io";
 export function rbacEscalation({ reader }: AdmissionDependencies): AdmissionPlugin & { close(): void } {
   const authorizer = new RBACAuthorizer(reader);
   const mayAnyway = (user: UserInfo, verb: string, resource: string, namespace: string, name: string): boolean =>
-    authorizer.authorize({ user, verb, isResourceRequest: true, apiGroup: group, apiVersion: "v1", resource, subresource: "", namespace, name, path: "" }).decision === "allow";
+    authorizer.authorize({
+      user,
+      verb,
+      isResourceRequest: true,
+      apiGroup: group,
+      apiVersion: "v1",
+      resource,
+      subresource: "",
+      namespace,
+      name,
+      path: "",
+    }).decision === "allow";
   return {
     name: "RBACEscalation",
     handles: (operation) => operation === "CREATE" || operation === "UPDATE",
@@ -22,18 +33,34 @@ export function rbacEscalation({ reader }: AdmissionDependencies): AdmissionPlug
       const binding = object as KubeObject & rbacv1.RoleBinding;
       const old = oldObject as (KubeObject & rbacv1.ClusterRole & rbacv1.RoleBinding) | undefined;
       // What grants nothing new needs no right.
-      if (isRole && JSON.stringify(old?.rules) === JSON.stringify(role.rules) && JSON.stringify(old?.aggregationRule) === JSON.stringify(role.aggregationRule)) return;
-      if (!isRole && old !== undefined && JSON.stringify([old.roleRef, old.subjects]) === JSON.stringify([binding.roleRef, binding.subjects])) return;
+      if (
+        isRole &&
+        JSON.stringify(old?.rules) === JSON.stringify(role.rules) &&
+        JSON.stringify(old?.aggregationRule) === JSON.stringify(role.aggregationRule)
+      )
+        return;
+      if (
+        !isRole &&
+        old !== undefined &&
+        JSON.stringify([old.roleRef, old.subjects]) === JSON.stringify([binding.roleRef, binding.subjects])
+      )
+        return;
       const target = isRole ? resource.resource : binding.roleRef?.kind === "Role" ? "roles" : "clusterroles";
       if (mayAnyway(user, isRole ? "escalate" : "bind", target, namespace, isRole ? name : (binding.roleRef?.name ?? ""))) return;
       // An aggregated role may come to hold anything.
       const everything: rbacv1.PolicyRule = { verbs: ["*"], apiGroups: ["*"], resources: ["*"] };
-      const granted = isRole ? [...(role.rules ?? []), ...(role.aggregationRule === undefined ? [] : [everything])] : authorizer.rulesOfRole(binding.roleRef, namespace);
+      const granted = isRole
+        ? [...(role.rules ?? []), ...(role.aggregationRule === undefined ? [] : [everything])]
+        : authorizer.rulesOfRole(binding.roleRef, namespace);
       const held = authorizer.rulesOf(user, namespace);
       const missing = granted.filter((rule) => !isCovered(rule, held, user));
       if (missing.length === 0) return;
       const groups = user.groups.map((member) => JSON.stringify(member)).join(" ");
-      throw newForbidden(resource, name, `user ${JSON.stringify(user.username)} (groups=[${groups}]) is attempting to grant RBAC permissions not currently held:\n${missing.map(describeRule).join("\n")}`);
+      throw newForbidden(
+        resource,
+        name,
+        `user ${JSON.stringify(user.username)} (groups=[${groups}]) is attempting to grant RBAC permissions not currently held:\n${missing.map(describeRule).join("\n")}`,
+      );
     },
     close: () => authorizer.close(),
   };
@@ -42,7 +69,21 @@ export function rbacEscalation({ reader }: AdmissionDependencies): AdmissionPlug
 /** Every single right of a rule must be in some rule that is held; "*" is covered by "*" alone. */
 function isCovered(rule: rbacv1.PolicyRule, held: readonly rbacv1.PolicyRule[], user: UserInfo): boolean {
   const some = (attributes: Partial<AuthorizerAttributes>): boolean =>
-    held.some((own) => allows(own, { user, verb: "", isResourceRequest: true, apiGroup: "", apiVersion: "", resource: "", subresource: "", namespace: "", name: "", path: "", ...attributes }));
+    held.some((own) =>
+      allows(own, {
+        user,
+        verb: "",
+        isResourceRequest: true,
+        apiGroup: "",
+        apiVersion: "",
+        resource: "",
+        subresource: "",
+        namespace: "",
+        name: "",
+        path: "",
+        ...attributes,
+      }),
+    );
   const names = (rule.resourceNames ?? []).length > 0 ? (rule.resourceNames ?? []) : [""];
   return (rule.verbs ?? []).every(
     (verb) =>
@@ -58,6 +99,7 @@ function isCovered(rule: rbacv1.PolicyRule, held: readonly rbacv1.PolicyRule[], 
 }
 
 function describeRule(rule: rbacv1.PolicyRule): string {
-  const list = (name: string, values: readonly string[] | undefined): string[] => ((values ?? []).length === 0 ? [] : [`${name}:${JSON.stringify(values)}`]);
+  const list = (name: string, values: readonly string[] | undefined): string[] =>
+    (values ?? []).length === 0 ? [] : [`${name}:${JSON.stringify(values)}`];
   return `{${[...list("APIGroups", rule.apiGroups), ...list("Resources", rule.resources), ...list("ResourceNames", rule.resourceNames), ...list("NonResourceURLs", rule.nonResourceURLs), ...list("Verbs", rule.verbs)].join(", ")}}`;
 }

@@ -30,20 +30,31 @@ export function serviceAccount({ reader }: AdmissionDependencies): AdmissionPlug
         return;
       }
       spec.serviceAccountName ||= "default";
-      const account = await reader.getFresh<Account>({ group: "", resource: "serviceaccounts" }, namespace, spec.serviceAccountName, signal);
+      const account = await reader.getFresh<Account>(
+        { group: "", resource: "serviceaccounts" },
+        namespace,
+        spec.serviceAccountName,
+        signal,
+      );
       if (account === undefined) {
         const name = pod.metadata?.name ?? "";
-        throw newForbidden(pods, name, `error looking up service account ${namespace}/${spec.serviceAccountName}: serviceaccount "${spec.serviceAccountName}" not found`);
+        throw newForbidden(
+          pods,
+          name,
+          `error looking up service account ${namespace}/${spec.serviceAccountName}: serviceaccount "${spec.serviceAccountName}" not found`,
+        );
       }
       if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountToken(spec, random);
-      if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) spec.imagePullSecrets = [...(account.imagePullSecrets ?? [])];
+      if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0)
+        spec.imagePullSecrets = [...(account.imagePullSecrets ?? [])];
     },
   };
 }
 
 function mountToken(spec: corev1.PodSpec, random: SystemRandom): void {
   const known = (spec.volumes ?? []).find((volume) => volume.name?.startsWith(volumePrefix));
-  const name = known?.name ?? `${volumePrefix}${Array.from({ length: 5 }, () => suffixAlphabet[random.below(suffixAlphabet.length)]).join("")}`;
+  const name =
+    known?.name ?? `${volumePrefix}${Array.from({ length: 5 }, () => suffixAlphabet[random.below(suffixAlphabet.length)]).join("")}`;
   let isMounted = false;
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
     if ((container.volumeMounts ?? []).some((mount) => mount.mountPath === mountPath)) continue;

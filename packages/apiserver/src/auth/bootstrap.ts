@@ -20,7 +20,8 @@ interface Tools {
 export const namespacesHook: PostStartHook = {
   name: "start-system-namespaces-controller",
   run: async (tools) => {
-    for (const name of systemNamespaces) await ensure(tools, { group: "", resource: "namespaces" }, undefined, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+    for (const name of systemNamespaces)
+      await ensure(tools, { group: "", resource: "namespaces" }, undefined, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
   },
 };
 
@@ -28,8 +29,16 @@ export const priorityClassesHook: PostStartHook = {
   name: "scheduling/bootstrap-system-priority-classes",
   run: async (tools) => {
     const classes = [
-      { name: "system-node-critical", value: 2_000_001_000, description: "Used for system critical pods that must not be moved from their current node." },
-      { name: "system-cluster-critical", value: 2_000_000_000, description: "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary." },
+      {
+        name: "system-node-critical",
+        value: 2_000_001_000,
+        description: "Used for system critical pods that must not be moved from their current node.",
+      },
+      {
+        name: "system-cluster-critical",
+        value: 2_000_000_000,
+        description: "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+      },
     ];
     for (const { name, ...rest } of classes) {
       const object: schedulingv1.PriorityClass = { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name }, ...rest };
@@ -49,13 +58,19 @@ export const rolesHook: PostStartHook = {
 };
 
 async function ensureRole(tools: Tools, resource: string, kind: string, role: BootstrapRole): Promise<void> {
-  const object = { ...shell(kind, role), rules: role.rules ?? [], ...(role.aggregationRule === undefined ? {} : { aggregationRule: role.aggregationRule }) } as rbacv1.ClusterRole;
+  const object = {
+    ...shell(kind, role),
+    rules: role.rules ?? [],
+    ...(role.aggregationRule === undefined ? {} : { aggregationRule: role.aggregationRule }),
+  } as rbacv1.ClusterRole;
   await ensure(tools, { group: rbacGroup, resource }, role.namespace, object as KubeObject, (found) => {
     const present = (found as rbacv1.ClusterRole).rules ?? [];
     const known = new Set(present.map((rule) => JSON.stringify(rule)));
     const missing = (object.rules ?? []).filter((rule) => !known.has(JSON.stringify(rule)));
     // An aggregated role's rules are its parts' business.
-    return missing.length === 0 || object.aggregationRule !== undefined ? undefined : ({ ...found, rules: [...present, ...missing] } as KubeObject);
+    return missing.length === 0 || object.aggregationRule !== undefined
+      ? undefined
+      : ({ ...found, rules: [...present, ...missing] } as KubeObject);
   });
 }
 
@@ -70,15 +85,29 @@ async function ensureBinding(tools: Tools, resource: string, kind: string, bindi
   });
 }
 
-function shell(kind: string, { name, namespace, labels }: { readonly name: string; readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> }): KubeObject {
+function shell(
+  kind: string,
+  { name, namespace, labels }: { readonly name: string; readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> },
+): KubeObject {
   return {
     apiVersion: `${rbacGroup}/v1`,
     kind,
-    metadata: { name, ...(namespace === undefined ? {} : { namespace }), labels: { ...common.labels, ...labels }, annotations: { ...common.annotations } },
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      labels: { ...common.labels, ...labels },
+      annotations: { ...common.annotations },
+    },
   };
 }
 
-async function ensure({ reader, writer }: Tools, resource: GroupResource, namespace: string | undefined, object: KubeObject, extend?: (found: KubeObject) => KubeObject | undefined): Promise<void> {
+async function ensure(
+  { reader, writer }: Tools,
+  resource: GroupResource,
+  namespace: string | undefined,
+  object: KubeObject,
+  extend?: (found: KubeObject) => KubeObject | undefined,
+): Promise<void> {
   const found = reader.get(resource, namespace, object.metadata?.name ?? "");
   try {
     if (found === undefined) await writer.create(resource, namespace, object);

@@ -16,7 +16,10 @@ export const certificateAuthenticator: Authenticator = {
     if (!clientCertificate.verified) return { outcome: "invalid", message: "x509: certificate signed by unknown authority" };
     return {
       outcome: "authenticated",
-      user: { username: clientCertificate.commonName, groups: [...withAccountGroups(clientCertificate.commonName, clientCertificate.organizations), "system:authenticated"] },
+      user: {
+        username: clientCertificate.commonName,
+        groups: [...withAccountGroups(clientCertificate.commonName, clientCertificate.organizations), "system:authenticated"],
+      },
     };
   },
 };
@@ -46,7 +49,10 @@ export interface AuthDependencies {
 export async function createAuth({ options, reader, clock }: AuthDependencies): Promise<AuthModule> {
   const issuer = options.serviceAccountIssuer[0] ?? "https://kubernetes.default.svc";
   const audiences = options.apiAudiences.length > 0 ? options.apiAudiences : [issuer];
-  const keys = readTokenKeys(readPEM(options.serviceAccountSigningKeyFile), options.serviceAccountKeyFile.flatMap((file) => readPEM(file) ?? []));
+  const keys = readTokenKeys(
+    readPEM(options.serviceAccountSigningKeyFile),
+    options.serviceAccountKeyFile.flatMap((file) => readPEM(file) ?? []),
+  );
   const settings = { issuer, audiences };
   const serviceAccounts = new ServiceAccountAuthenticator(keys, settings, reader, clock);
   const staticTokens = readStaticTokens(options.tokenAuthFile);
@@ -87,7 +93,8 @@ function firstOf(authenticators: readonly Authenticator[]): Authenticator {
         if (result.outcome === "invalid") complaint = result;
       }
       // A bearer token that nobody knows is bad, not absent.
-      if (complaint.outcome === "none" && credentials.bearerToken !== undefined) return { outcome: "invalid", message: "invalid bearer token" };
+      if (complaint.outcome === "none" && credentials.bearerToken !== undefined)
+        return { outcome: "invalid", message: "invalid bearer token" };
       return complaint;
     },
   };
@@ -135,9 +142,19 @@ function createAuthorizer(modes: readonly string[], reader: ObjectReader): { aut
       },
       rulesFor: (user, namespace) => {
         if (user.groups.includes("system:masters")) {
-          return { resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }], nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }], incomplete: false };
+          return {
+            resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }],
+            nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
+            incomplete: false,
+          };
         }
-        return chain.find((authorizer) => authorizer.rulesFor !== undefined)?.rulesFor?.(user, namespace) ?? { resourceRules: [], nonResourceRules: [], incomplete: true };
+        return (
+          chain.find((authorizer) => authorizer.rulesFor !== undefined)?.rulesFor?.(user, namespace) ?? {
+            resourceRules: [],
+            nonResourceRules: [],
+            incomplete: true,
+          }
+        );
       },
     },
     close: () => {
@@ -147,7 +164,13 @@ function createAuthorizer(modes: readonly string[], reader: ObjectReader): { aut
 }
 
 function tokenDocuments(issuer: string, jwks: string): WellKnownDocument[] {
-  const discovery = JSON.stringify({ issuer, jwks_uri: `${issuer}/openid/v1/jwks`, response_types_supported: ["id_token"], subject_types_supported: ["public"], id_token_signing_alg_values_supported: ["RS256", "ES256"] });
+  const discovery = JSON.stringify({
+    issuer,
+    jwks_uri: `${issuer}/openid/v1/jwks`,
+    response_types_supported: ["id_token"],
+    subject_types_supported: ["public"],
+    id_token_signing_alg_values_supported: ["RS256", "ES256"],
+  });
   return [
     { path: "/.well-known/openid-configuration", contentType: "application/json", body: () => discovery },
     { path: "/openid/v1/jwks", contentType: "application/jwk-set+json", body: () => jwks },

@@ -44,15 +44,20 @@ export class NodeAuthorizer implements Authorizer {
       if (resource === "persistentvolumeclaims" && subresource === "status" && (verb === "update" || verb === "patch")) return allow;
       // Lists and watches of a single object name it by a field selector.
       if (!["get", "list", "watch"].includes(verb)) return noOpinion(`no relationship found between node '${node}' and this object`);
-      return name !== "" && this.#isReferenced(node, attributes) ? allow : noOpinion(`no relationship found between node '${node}' and this object`);
+      return name !== "" && this.#isReferenced(node, attributes)
+        ? allow
+        : noOpinion(`no relationship found between node '${node}' and this object`);
     }
     if (apiGroup === "" && resource === "serviceaccounts" && subresource === "token") {
       const uses = this.#pods(node, attributes.namespace).some((pod) => (pod.spec?.serviceAccountName ?? "default") === name);
       return verb === "create" && uses ? allow : noOpinion(`no relationship found between node '${node}' and this object`);
     }
     if (apiGroup === "coordination.k8s.io" && resource === "leases") {
-      if (attributes.namespace !== "kube-node-lease" || (verb !== "create" && name !== node)) return noOpinion("can only access node lease with the same name as the requesting node");
-      return ["get", "create", "update", "patch", "delete"].includes(verb) ? allow : noOpinion("can only get, create, update, patch, or delete a node lease");
+      if (attributes.namespace !== "kube-node-lease" || (verb !== "create" && name !== node))
+        return noOpinion("can only access node lease with the same name as the requesting node");
+      return ["get", "create", "update", "patch", "delete"].includes(verb)
+        ? allow
+        : noOpinion("can only get, create, update, patch, or delete a node lease");
     }
     return this.#rules.some((rule) => allows(rule, attributes)) ? allow : noOpinion("");
   }
@@ -75,15 +80,24 @@ export function referencesOf(pod: corev1.Pod, resource: string): ReadonlySet<str
   const { spec } = pod;
   if (resource === "secrets") for (const reference of spec?.imagePullSecrets ?? []) add(reference.name);
   for (const container of [...(spec?.initContainers ?? []), ...(spec?.containers ?? []), ...(spec?.ephemeralContainers ?? [])]) {
-    for (const source of container.envFrom ?? []) add(resource === "secrets" ? source.secretRef?.name : resource === "configmaps" ? source.configMapRef?.name : undefined);
+    for (const source of container.envFrom ?? [])
+      add(resource === "secrets" ? source.secretRef?.name : resource === "configmaps" ? source.configMapRef?.name : undefined);
     for (const variable of container.env ?? []) {
-      add(resource === "secrets" ? variable.valueFrom?.secretKeyRef?.name : resource === "configmaps" ? variable.valueFrom?.configMapKeyRef?.name : undefined);
+      add(
+        resource === "secrets"
+          ? variable.valueFrom?.secretKeyRef?.name
+          : resource === "configmaps"
+            ? variable.valueFrom?.configMapKeyRef?.name
+            : undefined,
+      );
     }
   }
   for (const volume of spec?.volumes ?? []) {
-    if (resource === "persistentvolumeclaims") add(volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral === undefined ? undefined : `${pod.metadata?.name}-${volume.name}`));
+    if (resource === "persistentvolumeclaims")
+      add(volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral === undefined ? undefined : `${pod.metadata?.name}-${volume.name}`));
     else add(resource === "secrets" ? volume.secret?.secretName : volume.configMap?.name);
-    for (const source of volume.projected?.sources ?? []) add(resource === "secrets" ? source.secret?.name : resource === "configmaps" ? source.configMap?.name : undefined);
+    for (const source of volume.projected?.sources ?? [])
+      add(resource === "secrets" ? source.secret?.name : resource === "configmaps" ? source.configMap?.name : undefined);
   }
   return names;
 }

@@ -95,7 +95,12 @@ export interface ObjectReader {
   get<T extends KubeObject>(resource: GroupResource, namespace: string | undefined, name: string): T | undefined;
   /** All namespaces when `namespace` is undefined. In key order. */
   list<T extends KubeObject>(resource: GroupResource, namespace?: string): readonly T[];
-  getFresh<T extends KubeObject>(resource: GroupResource, namespace: string | undefined, name: string, signal?: AbortSignal): Promise<T | undefined>;
+  getFresh<T extends KubeObject>(
+    resource: GroupResource,
+    namespace: string | undefined,
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<T | undefined>;
   /**
    * Calls `onChange` after every change of the resource, with the old and the new state (undefined: did not exist, or is gone),
    * and once per existing object at the start. Returns the function that ends it.

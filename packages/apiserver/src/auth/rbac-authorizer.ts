@@ -41,8 +41,12 @@ export class RBACAuthorizer implements Authorizer {
     for (const { binding, subject, rules } of this.#grants(attributes.user, attributes.namespace)) {
       if (!rules.some((rule) => allows(rule, attributes))) continue;
       const kind = binding.metadata?.namespace === undefined ? "ClusterRoleBinding" : "RoleBinding";
-      const name = binding.metadata?.namespace === undefined ? binding.metadata?.name : `${binding.metadata.name}/${binding.metadata.namespace}`;
-      return { decision: "allow", reason: `RBAC: allowed by ${kind} "${name}" of ${binding.roleRef?.kind} "${binding.roleRef?.name}" to ${describeSubject(subject)}` };
+      const name =
+        binding.metadata?.namespace === undefined ? binding.metadata?.name : `${binding.metadata.name}/${binding.metadata.namespace}`;
+      return {
+        decision: "allow",
+        reason: `RBAC: allowed by ${kind} "${name}" of ${binding.roleRef?.kind} "${binding.roleRef?.name}" to ${describeSubject(subject)}`,
+      };
     }
     return { decision: "noOpinion", reason: "" };
   }
@@ -59,7 +63,9 @@ export class RBACAuthorizer implements Authorizer {
           resources: list(rule.resources),
           ...(rule.resourceNames === undefined ? {} : { resourceNames: list(rule.resourceNames) }),
         })),
-      nonResourceRules: rules.filter((rule) => (rule.nonResourceURLs ?? []).length > 0).map((rule) => ({ verbs: list(rule.verbs), nonResourceURLs: list(rule.nonResourceURLs) })),
+      nonResourceRules: rules
+        .filter((rule) => (rule.nonResourceURLs ?? []).length > 0)
+        .map((rule) => ({ verbs: list(rule.verbs), nonResourceURLs: list(rule.nonResourceURLs) })),
       incomplete: false,
     };
   }
@@ -72,7 +78,8 @@ export class RBACAuthorizer implements Authorizer {
   /** The rules behind a reference; `namespace` is the binding's. */
   rulesOfRole(reference: rbacv1.RoleRef | undefined, namespace: string): readonly rbacv1.PolicyRule[] {
     if (reference === undefined) return [];
-    if (reference.kind === "Role") return this.reader.get<KubeObject & rbacv1.Role>({ group, resource: "roles" }, namespace, reference.name ?? "")?.rules ?? [];
+    if (reference.kind === "Role")
+      return this.reader.get<KubeObject & rbacv1.Role>({ group, resource: "roles" }, namespace, reference.name ?? "")?.rules ?? [];
     const role = this.reader.get<KubeObject & rbacv1.ClusterRole>({ group, resource: "clusterroles" }, undefined, reference.name ?? "");
     return role === undefined ? [] : this.#clusterRoleRules(role);
   }
@@ -85,11 +92,16 @@ export class RBACAuthorizer implements Authorizer {
     const visited = new Set([...seen, role.metadata?.name ?? ""]);
     const parts = this.reader.list<KubeObject & rbacv1.ClusterRole>({ group, resource: "clusterroles" });
     return parts
-      .filter((part) => !visited.has(part.metadata?.name ?? "") && compiled.some((selector) => selector.matches(part.metadata?.labels ?? {})))
+      .filter(
+        (part) => !visited.has(part.metadata?.name ?? "") && compiled.some((selector) => selector.matches(part.metadata?.labels ?? {})),
+      )
       .flatMap((part) => [...this.#clusterRoleRules(part, visited)]);
   }
 
-  *#grants(user: UserInfo, namespace: string): Generator<{ binding: Binding; subject: rbacv1.Subject; rules: readonly rbacv1.PolicyRule[] }> {
+  *#grants(
+    user: UserInfo,
+    namespace: string,
+  ): Generator<{ binding: Binding; subject: rbacv1.Subject; rules: readonly rbacv1.PolicyRule[] }> {
     for (const scope of namespace === "" ? [""] : ["", namespace]) {
       for (const binding of this.#bindings.get(scope)?.values() ?? []) {
         const subject = (binding.subjects ?? []).find((candidate) => isSubject(candidate, user, scope));
@@ -118,12 +130,17 @@ function describeSubject(subject: rbacv1.Subject): string {
 
 /** Whether one rule covers a request. */
 export function allows(rule: rbacv1.PolicyRule, attributes: AuthorizerAttributes): boolean {
-  const has = (values: readonly string[] | undefined, value: string): boolean => values?.includes("*") === true || values?.includes(value) === true;
+  const has = (values: readonly string[] | undefined, value: string): boolean =>
+    values?.includes("*") === true || values?.includes(value) === true;
   if (!has(rule.verbs, attributes.verb)) return false;
-  if (!attributes.isResourceRequest) return (rule.nonResourceURLs ?? []).some((url) => url === "*" || url === attributes.path || (url.endsWith("*") && attributes.path.startsWith(url.slice(0, -1))));
+  if (!attributes.isResourceRequest)
+    return (rule.nonResourceURLs ?? []).some(
+      (url) => url === "*" || url === attributes.path || (url.endsWith("*") && attributes.path.startsWith(url.slice(0, -1))),
+    );
   if (!has(rule.apiGroups, attributes.apiGroup)) return false;
   const resource = attributes.subresource === "" ? attributes.resource : `${attributes.resource}/${attributes.subresource}`;
-  const coversResource = has(rule.resources, resource) || (attributes.subresource !== "" && rule.resources?.includes(`*/${attributes.subresource}`) === true);
+  const coversResource =
+    has(rule.resources, resource) || (attributes.subresource !== "" && rule.resources?.includes(`*/${attributes.subresource}`) === true);
   if (!coversResource) return false;
   return (rule.resourceNames ?? []).length === 0 || rule.resourceNames?.includes(attributes.name) === true;
 }

@@ -16,7 +16,15 @@ export interface ReviewParts {
 export function reviewHandlers(parts: ReviewParts): Map<string, ReviewHandler> {
   return new Map<string, ReviewHandler>([
     ["authentication.k8s.io/tokenreviews", (request) => reviewToken(parts, request)],
-    ["authentication.k8s.io/selfsubjectreviews", ({ object, user }) => ({ ...object, metadata: { creationTimestamp: formatTime(parts.clock.wallMs()) }, status: { userInfo: wireUser(user) } }) as KubeObject],
+    [
+      "authentication.k8s.io/selfsubjectreviews",
+      ({ object, user }) =>
+        ({
+          ...object,
+          metadata: { creationTimestamp: formatTime(parts.clock.wallMs()) },
+          status: { userInfo: wireUser(user) },
+        }) as KubeObject,
+    ],
     ["authorization.k8s.io/subjectaccessreviews", (request) => reviewAccess(parts, request, otherUser(request.object))],
     ["authorization.k8s.io/localsubjectaccessreviews", (request) => reviewLocalAccess(parts, request)],
     ["authorization.k8s.io/selfsubjectaccessreviews", (request) => reviewAccess(parts, request, request.user)],
@@ -24,7 +32,10 @@ export function reviewHandlers(parts: ReviewParts): Map<string, ReviewHandler> {
   ]);
 }
 
-async function reviewToken({ authenticator, serviceAccounts, audiences }: ReviewParts, { object, signal }: ReviewRequest): Promise<KubeObject> {
+async function reviewToken(
+  { authenticator, serviceAccounts, audiences }: ReviewParts,
+  { object, signal }: ReviewRequest,
+): Promise<KubeObject> {
   const { spec } = object as KubeObject & authenticationv1.TokenReview;
   const bearerToken = spec?.token ?? "";
   const wanted = (spec?.audiences ?? []).length > 0 ? (spec?.audiences ?? []) : audiences;
@@ -76,9 +87,19 @@ function attributesOf(spec: authorizationv1.SelfSubjectAccessReviewSpec, user: U
 
 function otherUser(object: KubeObject): UserInfo {
   const { spec } = object as KubeObject & authorizationv1.SubjectAccessReview;
-  return { username: spec?.user ?? "", groups: spec?.groups ?? [], ...(spec?.uid === undefined ? {} : { uid: spec.uid }), ...(spec?.extra === undefined ? {} : { extra: spec.extra as Readonly<Record<string, readonly string[]>> }) };
+  return {
+    username: spec?.user ?? "",
+    groups: spec?.groups ?? [],
+    ...(spec?.uid === undefined ? {} : { uid: spec.uid }),
+    ...(spec?.extra === undefined ? {} : { extra: spec.extra as Readonly<Record<string, readonly string[]>> }),
+  };
 }
 
 function wireUser(user: UserInfo): authenticationv1.UserInfo {
-  return { username: user.username, groups: [...user.groups], ...(user.uid === undefined || user.uid === "" ? {} : { uid: user.uid }), ...(user.extra === undefined || Object.keys(user.extra).length === 0 ? {} : { extra: user.extra as never }) };
+  return {
+    username: user.username,
+    groups: [...user.groups],
+    ...(user.uid === undefined || user.uid === "" ? {} : { uid: user.uid }),
+    ...(user.extra === undefined || Object.keys(user.extra).length === 0 ? {} : { extra: user.extra as never }),
+  };
 }

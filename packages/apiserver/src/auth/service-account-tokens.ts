@@ -51,7 +51,9 @@ export function readTokenKeys(signingPEM: string | undefined, verifyingPEMs: rea
 
 /** As upstream: the hash of the public key in DER, in base64url. */
 function keyIDOf(key: KeyObject): string {
-  return createHash("sha256").update(key.export({ type: "spki", format: "der" })).digest("base64url");
+  return createHash("sha256")
+    .update(key.export({ type: "spki", format: "der" }))
+    .digest("base64url");
 }
 
 /** Key set for /openid/v1/jwks. */
@@ -61,7 +63,9 @@ export function formatJWKS(keys: TokenKeys): string {
 }
 
 function algorithmOf(key: KeyObject): { name: string; digest: string; options: object } {
-  return key.asymmetricKeyType === "ec" ? { name: "ES256", digest: "sha256", options: { dsaEncoding: "ieee-p1363" } } : { name: "RS256", digest: "sha256", options: {} };
+  return key.asymmetricKeyType === "ec"
+    ? { name: "ES256", digest: "sha256", options: { dsaEncoding: "ieee-p1363" } }
+    : { name: "RS256", digest: "sha256", options: {} };
 }
 
 function signToken(key: KeyObject, claims: object): string {
@@ -80,7 +84,8 @@ function openToken(keys: TokenKeys, token: string): Claims | undefined {
     const named = kid === undefined ? undefined : keys.verifying.get(kid);
     for (const key of named === undefined ? keys.verifying.values() : [named]) {
       const { name, digest, options } = algorithmOf(key);
-      if (name !== alg || !verify(digest, Buffer.from(`${head}.${body}`), { key, ...options }, Buffer.from(signature, "base64url"))) continue;
+      if (name !== alg || !verify(digest, Buffer.from(`${head}.${body}`), { key, ...options }, Buffer.from(signature, "base64url")))
+        continue;
       return JSON.parse(Buffer.from(body, "base64url").toString("utf8")) as Claims;
     }
   } catch {
@@ -116,23 +121,34 @@ export class ServiceAccountAuthenticator implements Authenticator {
     if ((claims.nbf ?? 0) > nowSeconds + 60) return invalid("service account token is not valid yet");
     const tokenAudiences = typeof claims.aud === "string" ? [claims.aud] : (claims.aud ?? []);
     const shared = tokenAudiences.filter((audience) => audiences.includes(audience));
-    if (shared.length === 0) return invalid(`token audiences ${JSON.stringify(tokenAudiences)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
+    if (shared.length === 0)
+      return invalid(`token audiences ${JSON.stringify(tokenAudiences)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
     const { namespace = "", serviceaccount, pod, secret, node } = claims["kubernetes.io"] ?? {};
     if (!this.#exists("serviceaccounts", namespace, serviceaccount)) return invalid("service account has been deleted or recreated");
     if (pod !== undefined && !this.#exists("pods", namespace, pod)) return invalid("the pod that the token is bound to is gone");
-    if (secret !== undefined && !this.#exists("secrets", namespace, secret)) return invalid("the secret that the token is bound to is gone");
+    if (secret !== undefined && !this.#exists("secrets", namespace, secret))
+      return invalid("the secret that the token is bound to is gone");
     const extra = {
-      ...(pod === undefined ? {} : { "authentication.kubernetes.io/pod-name": [pod.name ?? ""], "authentication.kubernetes.io/pod-uid": [pod.uid ?? ""] }),
-      ...(node === undefined ? {} : { "authentication.kubernetes.io/node-name": [node.name ?? ""], "authentication.kubernetes.io/node-uid": [node.uid ?? ""] }),
+      ...(pod === undefined
+        ? {}
+        : { "authentication.kubernetes.io/pod-name": [pod.name ?? ""], "authentication.kubernetes.io/pod-uid": [pod.uid ?? ""] }),
+      ...(node === undefined
+        ? {}
+        : { "authentication.kubernetes.io/node-name": [node.name ?? ""], "authentication.kubernetes.io/node-uid": [node.uid ?? ""] }),
     };
-    return { outcome: "authenticated", user: userOf(namespace, serviceaccount?.name ?? "", serviceaccount?.uid ?? "", extra), audiences: shared };
+    return {
+      outcome: "authenticated",
+      user: userOf(namespace, serviceaccount?.name ?? "", serviceaccount?.uid ?? "", extra),
+      audiences: shared,
+    };
   }
 
   #checkLegacy(claims: Claims): AuthenticationResult {
     const read = (name: string): string => claims[`kubernetes.io/serviceaccount/${name}`] ?? "";
     const [namespace, account, uid] = [read("namespace"), read("service-account.name"), read("service-account.uid")];
     const secret = this.reader.get<KubeObject & corev1.Secret>({ group: "", resource: "secrets" }, namespace, read("secret.name"));
-    if (secret === undefined || !this.#exists("serviceaccounts", namespace, { name: account, uid })) return { outcome: "invalid", message: "service account token has been invalidated" };
+    if (secret === undefined || !this.#exists("serviceaccounts", namespace, { name: account, uid }))
+      return { outcome: "invalid", message: "service account token has been invalidated" };
     return { outcome: "authenticated", user: userOf(namespace, account, uid, {}) };
   }
 
@@ -143,7 +159,12 @@ export class ServiceAccountAuthenticator implements Authenticator {
 }
 
 function userOf(namespace: string, name: string, uid: string, extra: Readonly<Record<string, readonly string[]>>): UserInfo {
-  return { username: `system:serviceaccount:${namespace}:${name}`, uid, groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"], extra };
+  return {
+    username: `system:serviceaccount:${namespace}:${name}`,
+    uid,
+    groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
+    extra,
+  };
 }
 
 /** Answers POST serviceaccounts/<name>/token. */
@@ -160,11 +181,15 @@ export function tokenRequestHandler(keys: TokenKeys, settings: TokenSettings, re
     const bound = request.spec?.boundObjectRef ?? undefined;
     const target = bound === undefined ? undefined : await readBoundObject(bound, namespace, reader, signal);
     const podAccount = bound?.kind === "Pod" ? ((target as KubeObject & corev1.Pod).spec?.serviceAccountName ?? "default") : name;
-    if (podAccount !== name) throw newBadRequest(`cannot bind token for serviceaccount ${JSON.stringify(name)} to pod running with different serviceaccount name.`);
+    if (podAccount !== name)
+      throw newBadRequest(
+        `cannot bind token for serviceaccount ${JSON.stringify(name)} to pod running with different serviceaccount name.`,
+      );
     const audiences = (request.spec?.audiences ?? []).length > 0 ? [...(request.spec?.audiences ?? [])] : [...settings.audiences];
     const nowSeconds = Math.floor(clock.wallMs() / 1_000);
     // Only for the API's own audience: others may not know that the token was to be reloaded.
-    const isExtended = asked === defaultPodSeconds && bound?.kind === "Pod" && audiences.every((audience) => settings.audiences.includes(audience));
+    const isExtended =
+      asked === defaultPodSeconds && bound?.kind === "Pod" && audiences.every((audience) => settings.audiences.includes(audience));
     const expires = nowSeconds + (isExtended ? extendedSeconds : asked);
     const pod = bound?.kind === "Pod" ? (target as (KubeObject & corev1.Pod) | undefined) : undefined;
     const nodeName = pod?.spec?.nodeName;
@@ -174,7 +199,10 @@ export function tokenRequestHandler(keys: TokenKeys, settings: TokenSettings, re
       exp: expires,
       iat: nowSeconds,
       iss: settings.issuer,
-      jti: createHash("sha256").update(`${namespace}/${name}/${clock.wallMs()}/${Math.floor(clock.monotonicMs() * 1_000)}`).digest("hex").slice(0, 32),
+      jti: createHash("sha256")
+        .update(`${namespace}/${name}/${clock.wallMs()}/${Math.floor(clock.monotonicMs() * 1_000)}`)
+        .digest("hex")
+        .slice(0, 32),
       "kubernetes.io": {
         namespace,
         ...(node === undefined ? {} : { node: { name: nodeName, uid: node.metadata?.uid } }),
@@ -186,16 +214,29 @@ export function tokenRequestHandler(keys: TokenKeys, settings: TokenSettings, re
       sub: `system:serviceaccount:${namespace}:${name}`,
     });
     const expirationTimestamp = new Date((nowSeconds + asked) * 1_000).toISOString().replace(/\.\d+Z$/, "Z");
-    return { ...request, spec: { ...request.spec, audiences, expirationSeconds: asked }, status: { token, expirationTimestamp } } as KubeObject;
+    return {
+      ...request,
+      spec: { ...request.spec, audiences, expirationSeconds: asked },
+      status: { token, expirationTimestamp },
+    } as KubeObject;
   };
 }
 
-async function readBoundObject(bound: authenticationv1.BoundObjectReference, namespace: string, reader: ObjectReader, signal: AbortSignal): Promise<KubeObject> {
+async function readBoundObject(
+  bound: authenticationv1.BoundObjectReference,
+  namespace: string,
+  reader: ObjectReader,
+  signal: AbortSignal,
+): Promise<KubeObject> {
   const resources: Readonly<Record<string, string>> = { Pod: "pods", Secret: "secrets", Node: "nodes" };
   const resource = resources[bound.kind ?? ""];
-  if (resource === undefined) throw newBadRequest(`cannot bind token for serviceaccount to object of type ${bound.apiVersion}, Kind=${bound.kind}`);
+  if (resource === undefined)
+    throw newBadRequest(`cannot bind token for serviceaccount to object of type ${bound.apiVersion}, Kind=${bound.kind}`);
   const target = await reader.getFresh({ group: "", resource }, resource === "nodes" ? undefined : namespace, bound.name ?? "", signal);
   if (target === undefined) throw newNotFound({ group: "", resource }, bound.name ?? "");
-  if (bound.uid !== undefined && bound.uid !== "" && bound.uid !== target.metadata?.uid) throw newBadRequest(`the UID in the bound object reference (${bound.uid}) does not match the UID in record. The object might have been deleted and then recreated`);
+  if (bound.uid !== undefined && bound.uid !== "" && bound.uid !== target.metadata?.uid)
+    throw newBadRequest(
+      `the UID in the bound object reference (${bound.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
   return target;
 }

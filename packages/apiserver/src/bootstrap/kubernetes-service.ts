@@ -3,8 +3,9 @@
 // Owns:  this server's lease, the objects service, endpoints and endpoint slice named `kubernetes` in namespace default.
 // K1. An address leaves the endpoints when its lease ran out or its server stopped, and only then.
 // Source: pkg/controlplane/reconcilers/lease.go, pkg/controlplane/controller/kubernetesservice.
-import { type Clock, delay, type Logger } from "@lenj/base";
+
 import { cloneJSON, isStatusError, semanticEqual } from "@lenj/apimachinery";
+import { type Clock, delay, type Logger } from "@lenj/base";
 import type { corev1, discoveryv1 } from "@lenj/proto/k8s";
 import type { GroupResource, KubeObject, ObjectReader, ObjectWriter } from "../auth/ports.js";
 import { parseIP } from "../core/ip-range.js";
@@ -78,10 +79,15 @@ export class KubernetesService {
 
   async #renewLease(): Promise<void> {
     const { storage, address } = this.#options;
-    const value = Buffer.from(JSON.stringify({ kind: "Endpoints", apiVersion: "v1", metadata: {}, subsets: [{ addresses: [{ ip: address }] }] }));
+    const value = Buffer.from(
+      JSON.stringify({ kind: "Endpoints", apiVersion: "v1", metadata: {}, subsets: [{ addresses: [{ ip: address }] }] }),
+    );
     const { record } = await storage.get(this.#leaseKey);
     const options = { ttlSeconds: leaseSeconds };
-    const outcome = record === undefined ? await storage.create(this.#leaseKey, value, options) : await storage.replace(this.#leaseKey, value, record.revision, options);
+    const outcome =
+      record === undefined
+        ? await storage.create(this.#leaseKey, value, options)
+        : await storage.replace(this.#leaseKey, value, record.revision, options);
     if (!outcome.done && outcome.current !== undefined) await storage.replace(this.#leaseKey, value, outcome.current.revision, options);
   }
 
@@ -100,7 +106,12 @@ export class KubernetesService {
       ports: [{ name: "https", protocol: "TCP", port: 443, targetPort: port, ...(nodePort > 0 && { nodePort }) }],
       sessionAffinity: "None",
     };
-    const service: corev1.Service = { apiVersion: "v1", kind: "Service", metadata: { name: "kubernetes", namespace: "default", labels: { component: "apiserver", provider: "kubernetes" } }, spec };
+    const service: corev1.Service = {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "kubernetes", namespace: "default", labels: { component: "apiserver", provider: "kubernetes" } },
+      spec,
+    };
     await this.#create(services, service, signal);
   }
 
@@ -108,7 +119,9 @@ export class KubernetesService {
     const { port } = this.#options;
     const sorted = [...addresses].sort();
     const metadata = { name: "kubernetes", namespace: "default", labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } };
-    const subsets = [{ addresses: sorted.map((ip) => ({ ip })), ports: [{ name: "https", port, protocol: "TCP" }] }] as corev1.EndpointSubset[];
+    const subsets = [
+      { addresses: sorted.map((ip) => ({ ip })), ports: [{ name: "https", port, protocol: "TCP" }] },
+    ] as corev1.EndpointSubset[];
     await this.#write(endpoints, { apiVersion: "v1", kind: "Endpoints", metadata, subsets } as corev1.Endpoints, signal);
     const slice = {
       apiVersion: "discovery.k8s.io/v1",
@@ -125,7 +138,10 @@ export class KubernetesService {
   async #write(resource: GroupResource, wanted: KubeObject, signal: AbortSignal): Promise<void> {
     const present = this.#options.reader.get(resource, "default", "kubernetes");
     if (present === undefined) return this.#create(resource, wanted, signal);
-    const next = { ...cloneJSON(wanted), metadata: { ...cloneJSON(present.metadata ?? {}), labels: { ...present.metadata?.labels, ...wanted.metadata?.labels } } };
+    const next = {
+      ...cloneJSON(wanted),
+      metadata: { ...cloneJSON(present.metadata ?? {}), labels: { ...present.metadata?.labels, ...wanted.metadata?.labels } },
+    };
     if (semanticEqual(withoutKind(next), withoutKind(present))) return;
     try {
       await this.#options.writer.update(resource, "default", next, signal);

@@ -10,8 +10,16 @@ const serviceCIDRs = { group: "networking.k8s.io", resource: "servicecidrs" } as
 export const systemNamespaces = ["kube-system", "kube-public", "kube-node-lease", "default"] as const;
 
 const systemPriorityClasses = [
-  { name: "system-node-critical", value: 2_000_001_000, description: "Used for system critical pods that must not be moved from their current node." },
-  { name: "system-cluster-critical", value: 2_000_000_000, description: "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary." },
+  {
+    name: "system-node-critical",
+    value: 2_000_001_000,
+    description: "Used for system critical pods that must not be moved from their current node.",
+  },
+  {
+    name: "system-cluster-critical",
+    value: 2_000_000_000,
+    description: "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+  },
 ] as const;
 
 export function systemObjectHooks(serviceRanges: readonly IPRange[]): PostStartHook[] {
@@ -19,14 +27,21 @@ export function systemObjectHooks(serviceRanges: readonly IPRange[]): PostStartH
     {
       name: "start-system-namespaces-controller",
       run: async ({ reader, writer, signal }) => {
-        for (const name of systemNamespaces) await ensure(reader, writer, namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } }, signal);
+        for (const name of systemNamespaces)
+          await ensure(reader, writer, namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } }, signal);
       },
     },
     {
       name: "scheduling/bootstrap-system-priority-classes",
       run: async ({ reader, writer, signal }) => {
         for (const { name, value, description } of systemPriorityClasses) {
-          await ensure(reader, writer, priorityClasses, { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name }, value, description } as KubeObject, signal);
+          await ensure(
+            reader,
+            writer,
+            priorityClasses,
+            { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name }, value, description } as KubeObject,
+            signal,
+          );
         }
       },
     },
@@ -34,14 +49,26 @@ export function systemObjectHooks(serviceRanges: readonly IPRange[]): PostStartH
       name: "start-kubernetes-service-cidr-controller",
       run: async ({ reader, writer, signal }) => {
         const cidrs = serviceRanges.map(({ text }) => text);
-        await ensure(reader, writer, serviceCIDRs, { apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name: "kubernetes" }, spec: { cidrs } } as KubeObject, signal);
+        await ensure(
+          reader,
+          writer,
+          serviceCIDRs,
+          { apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name: "kubernetes" }, spec: { cidrs } } as KubeObject,
+          signal,
+        );
       },
     },
   ];
 }
 
 /** Creates a cluster-scoped object unless it exists. */
-async function ensure(reader: ObjectReader, writer: ObjectWriter, resource: GroupResource, object: KubeObject, signal: AbortSignal): Promise<void> {
+async function ensure(
+  reader: ObjectReader,
+  writer: ObjectWriter,
+  resource: GroupResource,
+  object: KubeObject,
+  signal: AbortSignal,
+): Promise<void> {
   if (reader.get(resource, undefined, object.metadata?.name ?? "") !== undefined) return;
   try {
     await writer.create(resource, undefined, object, signal);

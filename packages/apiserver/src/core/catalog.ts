@@ -1,5 +1,11 @@
 // The resources this server has, by the names under which requests ask for them.
-import { formatAPIVersion, type GroupVersionKind, type ResourceDeclaration, type StoragePlacement, type Subresource } from "@lenj/apimachinery";
+import {
+  formatAPIVersion,
+  type GroupVersionKind,
+  type ResourceDeclaration,
+  type StoragePlacement,
+  type Subresource,
+} from "@lenj/apimachinery";
 import { aggregatedDiscovery, type DiscoveryGroup, groupDeclarations } from "./discovery.js";
 
 /** What a request is addressed to. */
@@ -37,7 +43,8 @@ export class ResourceCatalog {
       if (!this.#byGroupResource.has(groupResource)) this.#byGroupResource.set(groupResource, declaration);
       const placement = declaration.storage;
       if (placement === undefined) continue;
-      if (!stored.has(placement.prefix) || placement.conversion === undefined) stored.set(placement.prefix, { placement, scope: declaration.scope, declaration });
+      if (!stored.has(placement.prefix) || placement.conversion === undefined)
+        stored.set(placement.prefix, { placement, scope: declaration.scope, declaration });
     }
     this.stored = [...stored.values()];
   }
@@ -71,7 +78,10 @@ export class ResourceCatalog {
     const key = `${which}/${version}`;
     let document = this.#aggregated.get(key);
     if (document === undefined) {
-      document = aggregatedDiscovery(this.groups.filter(({ name }) => (name === "") === (which === "core")), version);
+      document = aggregatedDiscovery(
+        this.groups.filter(({ name }) => (name === "") === (which === "core")),
+        version,
+      );
       this.#aggregated.set(key, document);
     }
     return document;

@@ -23,9 +23,12 @@ export function decodeContinueToken(token: string): ContinueToken {
     throw new Error("continue key is not valid: invalid encoded continue key");
   }
   const { v, rv, start } = decoded as { v?: unknown; rv?: unknown; start?: unknown };
-  if (v !== tokenAPIVersion) throw new Error(`continue key is not valid: server does not recognize this encoded version ${JSON.stringify(v)}`);
-  if (typeof rv !== "number" || rv === 0) throw new Error("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
-  if (typeof start !== "string" || start === "") throw new Error("continue key is not valid: encoded start key empty (version meta.k8s.io/v1)");
+  if (v !== tokenAPIVersion)
+    throw new Error(`continue key is not valid: server does not recognize this encoded version ${JSON.stringify(v)}`);
+  if (typeof rv !== "number" || rv === 0)
+    throw new Error("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+  if (typeof start !== "string" || start === "")
+    throw new Error("continue key is not valid: encoded start key empty (version meta.k8s.io/v1)");
   if (start.includes("..") || start.startsWith("/")) throw new Error(`continue key is not valid: ${start}`);
   return { revision: rv, startKey: start };
 }

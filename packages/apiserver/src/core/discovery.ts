@@ -22,7 +22,10 @@ export function groupDeclarations(declarations: readonly ResourceDeclaration[]):
   }
   return [...groups].map(([name, versions]) => ({
     name,
-    versions: [...versions].map(([version, resources]) => ({ version, resources: [...resources].sort((a, b) => (a.plural < b.plural ? -1 : 1)) })),
+    versions: [...versions].map(([version, resources]) => ({
+      version,
+      resources: [...resources].sort((a, b) => (a.plural < b.plural ? -1 : 1)),
+    })),
   }));
 }
 
@@ -91,7 +94,10 @@ export function legacyResourceList(group: string, version: string, resources: re
     kind: "APIResourceList",
     ...(group !== "" && { apiVersion: "v1" }),
     groupVersion: formatAPIVersion(group, version),
-    resources: resources.flatMap((declaration) => [legacyResource(declaration), ...declaration.subresources.map((subresource) => legacySubresource(declaration, subresource))]),
+    resources: resources.flatMap((declaration) => [
+      legacyResource(declaration),
+      ...declaration.subresources.map((subresource) => legacySubresource(declaration, subresource)),
+    ]),
   };
 }
 

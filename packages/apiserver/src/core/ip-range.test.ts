@@ -14,7 +14,12 @@ describe("parseIPRange()", () => {
 
   it("gives out neither the network nor the broadcast address", () => {
     const range = parseIPRange("10.0.0.0/30");
-    expect(["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3"].map((text) => isUsable(range, parseIP(text)?.value ?? 0n))).toEqual([false, true, true, false]);
+    expect(["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3"].map((text) => isUsable(range, parseIP(text)?.value ?? 0n))).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
     expect(usableAddresses(parseIPRange("10.0.0.0/31")).count).toBe(0n);
   });
 });

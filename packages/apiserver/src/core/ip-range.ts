@@ -48,7 +48,9 @@ function parseIPv6(text: string): bigint | undefined {
 /** The canonical text (RFC 5952 for IPv6). */
 export function formatIP(value: bigint, family: IPFamily): string {
   if (family === "IPv4") return [24n, 16n, 8n, 0n].map((shift) => ((value >> shift) & 0xffn).toString()).join(".");
-  const groups = Array.from({ length: 8 }, (_, position) => (value >> BigInt(112 - position * 16)) & 0xffffn).map((group) => group.toString(16));
+  const groups = Array.from({ length: 8 }, (_, position) => (value >> BigInt(112 - position * 16)) & 0xffffn).map((group) =>
+    group.toString(16),
+  );
   let best = { start: -1, length: 1 };
   for (let start = 0; start < 8; start += 1) {
     let length = 0;

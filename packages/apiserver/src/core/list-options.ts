@@ -1,7 +1,7 @@
 // What list and watch requests may ask for, and where the answer comes from.
 // Source: k8s.io/apimachinery pkg/apis/meta/internalversion/validation, KEP-2340 and KEP-3157.
 import { type FieldError, forbidden, invalid, newBadRequest, newInvalid, notSupported } from "@lenj/apimachinery";
-import { decodeContinueToken, type ContinueToken } from "./continue-token.js";
+import { type ContinueToken, decodeContinueToken } from "./continue-token.js";
 import { isTruthy } from "./request-info.js";
 
 export interface ListOptions {
@@ -18,8 +18,16 @@ export interface ListOptions {
 }
 
 export const emptyListOptions: ListOptions = {
-  labelSelector: "", fieldSelector: "", limit: 0, continue: "", resourceVersion: "", resourceVersionMatch: "",
-  watch: false, allowWatchBookmarks: false, sendInitialEvents: undefined, timeoutSeconds: undefined,
+  labelSelector: "",
+  fieldSelector: "",
+  limit: 0,
+  continue: "",
+  resourceVersion: "",
+  resourceVersionMatch: "",
+  watch: false,
+  allowWatchBookmarks: false,
+  sendInitialEvents: undefined,
+  timeoutSeconds: undefined,
 };
 
 export function parseListOptions(query: URLSearchParams): ListOptions {
@@ -54,9 +62,12 @@ function listErrors(options: ListOptions): FieldError[] {
   const errors: FieldError[] = [];
   if (options.sendInitialEvents !== undefined) errors.push(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
   if (match === "") return errors;
-  if (options.resourceVersion === "") errors.push(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"));
-  if (options.continue !== "") errors.push(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"));
-  if (match !== "Exact" && match !== "NotOlderThan") errors.push(notSupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]));
+  if (options.resourceVersion === "")
+    errors.push(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+  if (options.continue !== "")
+    errors.push(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"));
+  if (match !== "Exact" && match !== "NotOlderThan")
+    errors.push(notSupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]));
   if (match === "Exact" && options.resourceVersion === "0") {
     errors.push(forbidden("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
   }
@@ -67,7 +78,8 @@ function watchErrors(options: ListOptions): FieldError[] {
   const { resourceVersionMatch: match, sendInitialEvents } = options;
   const errors: FieldError[] = [];
   if (sendInitialEvents !== undefined) {
-    if (match === "") errors.push(forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+    if (match === "")
+      errors.push(forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
     else if (match !== "NotOlderThan") errors.push(notSupported("resourceVersionMatch", match, ["NotOlderThan"]));
     if (sendInitialEvents && options.resourceVersion !== "" && parseRevision(options.resourceVersion) === undefined) {
       errors.push(invalid("resourceVersion", options.resourceVersion, "must be a number"));
@@ -117,6 +129,7 @@ export function parseRevision(text: string): number | undefined {
 /** Throws StatusError Invalid when `text` is no resourceVersion. */
 export function requireRevision(text: string): number {
   const revision = parseRevision(text);
-  if (revision === undefined) throw newBadRequest(`Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (revision === undefined)
+    throw newBadRequest(`Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
   return revision;
 }

@@ -12,7 +12,10 @@ describe("negotiate()", () => {
     ["application/vnd.kubernetes.protobuf,application/json", "json object"],
     ["application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json", "json Table"],
     ["application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json;q=0.5", "json PartialObjectMetadataList"],
-    ["application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", "json PartialObjectMetadata"],
+    [
+      "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+      "json PartialObjectMetadata",
+    ],
     ["application/json;as=Other;v=v1;g=meta.k8s.io,application/json", "json object"],
     ["application/json;q=0.1, application/yaml", "yaml object"],
     ["text/html", "none"],
@@ -40,6 +43,10 @@ describe("negotiateDiscovery()", () => {
 
 describe("bodyEncoding()", () => {
   it("reads an absent type as JSON and knows no CBOR", () => {
-    expect([undefined, "application/json; charset=utf-8", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"].map(bodyEncoding)).toEqual(["json", "json", "yaml", "protobuf", undefined]);
+    expect(
+      [undefined, "application/json; charset=utf-8", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"].map(
+        bodyEncoding,
+      ),
+    ).toEqual(["json", "json", "yaml", "protobuf", undefined]);
   });
 });

@@ -43,11 +43,22 @@ export function parseAccept(header: string): MediaRange[] {
     for (const parameter of rest) {
       const equals = parameter.indexOf("=");
       const name = (equals < 0 ? parameter : parameter.slice(0, equals)).trim().toLowerCase();
-      const value = equals < 0 ? "" : parameter.slice(equals + 1).trim().replace(/^"(.*)"$/, "$1");
+      const value =
+        equals < 0
+          ? ""
+          : parameter
+              .slice(equals + 1)
+              .trim()
+              .replace(/^"(.*)"$/, "$1");
       if (name === "q") quality = Number(value);
       else if (name !== "") parameters.set(name, value);
     }
-    ranges.push({ type: mediaType.slice(0, slash).toLowerCase(), subtype: mediaType.slice(slash + 1).toLowerCase(), parameters, quality: Number.isNaN(quality) ? 1 : quality });
+    ranges.push({
+      type: mediaType.slice(0, slash).toLowerCase(),
+      subtype: mediaType.slice(slash + 1).toLowerCase(),
+      parameters,
+      quality: Number.isNaN(quality) ? 1 : quality,
+    });
   }
   return ranges
     .map((range, position) => ({ range, position }))
@@ -94,7 +105,8 @@ function transformOf(range: MediaRange, offer: Offer): Transform | undefined {
   const as = range.parameters.get("as");
   if (as === undefined) return { as: "object" };
   const version = range.parameters.get("v") ?? "";
-  if (!offer.transforms || range.parameters.get("g") !== "meta.k8s.io" || !metaVersions.has(version) || !transformNames.has(as)) return undefined;
+  if (!offer.transforms || range.parameters.get("g") !== "meta.k8s.io" || !metaVersions.has(version) || !transformNames.has(as))
+    return undefined;
   return { as: as as "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${version}` };
 }
 

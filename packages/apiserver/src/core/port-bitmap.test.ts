@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { parsePortRange, PortBitmap } from "./port-bitmap.js";
+import { PortBitmap, parsePortRange } from "./port-bitmap.js";
 
 const range = { first: 30_000, last: 32_767 };
 

@@ -38,7 +38,7 @@ export class PortBitmap {
     for (const port of this.#taken) {
       const offset = port - this.range.first;
       const position = bytes.length - 1 - Math.floor(offset / 8);
-      bytes[position] = (bytes[position] as number) | (1 << offset % 8);
+      bytes[position] = (bytes[position] as number) | (1 << (offset % 8));
     }
     const start = bytes.findIndex((byte) => byte !== 0);
     return start < 0 ? new Uint8Array() : bytes.slice(start);

@@ -4,7 +4,15 @@ function parsed(method: string, url: string): string {
   const [path = "", query = ""] = url.split("?");
   const info = parseRequestInfo(method, path, new URLSearchParams(query));
   if (!info.isResourceRequest) return `${info.verb} ${info.path}`;
-  return [info.verb, info.apiGroup || "core", info.apiVersion, info.namespace || "-", info.resource, info.name || "-", info.subresource || "-"].join(" ");
+  return [
+    info.verb,
+    info.apiGroup || "core",
+    info.apiVersion,
+    info.namespace || "-",
+    info.resource,
+    info.name || "-",
+    info.subresource || "-",
+  ].join(" ");
 }
 
 describe("parseRequestInfo()", () => {

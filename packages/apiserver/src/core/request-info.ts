@@ -18,14 +18,31 @@ export interface RequestInfo {
   readonly parts: readonly string[];
 }
 
-const verbOfMethod: Readonly<Record<string, string>> = { POST: "create", GET: "get", HEAD: "get", PUT: "update", PATCH: "patch", DELETE: "delete" };
+const verbOfMethod: Readonly<Record<string, string>> = {
+  POST: "create",
+  GET: "get",
+  HEAD: "get",
+  PUT: "update",
+  PATCH: "patch",
+  DELETE: "delete",
+};
 /** `namespaces/<name>/<these>` are parts of the namespace object, not resources inside it. */
 const namespaceSubresources = new Set(["status", "finalize"]);
 
 export function parseRequestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
   const segments = path.split("/").filter((segment) => segment !== "");
   const nonResource: RequestInfo = {
-    isResourceRequest: false, path, verb: method.toLowerCase(), apiPrefix: "", apiGroup: "", apiVersion: "", namespace: "", resource: "", subresource: "", name: "", parts: [],
+    isResourceRequest: false,
+    path,
+    verb: method.toLowerCase(),
+    apiPrefix: "",
+    apiGroup: "",
+    apiVersion: "",
+    namespace: "",
+    resource: "",
+    subresource: "",
+    name: "",
+    parts: [],
   };
   const apiPrefix = segments[0];
   if ((apiPrefix !== "api" && apiPrefix !== "apis") || segments.length < 3) return nonResource;

@@ -58,7 +58,12 @@ export interface ObjectStorage {
   /** Succeeds only where nothing is. */
   create(key: string, value: Uint8Array, options?: StorageCallOptions & { ttlSeconds?: number | undefined }): Promise<WriteOutcome>;
   /** Succeeds only on exactly this revision. */
-  replace(key: string, value: Uint8Array, expectedRevision: number, options?: StorageCallOptions & { ttlSeconds?: number | undefined }): Promise<WriteOutcome>;
+  replace(
+    key: string,
+    value: Uint8Array,
+    expectedRevision: number,
+    options?: StorageCallOptions & { ttlSeconds?: number | undefined },
+  ): Promise<WriteOutcome>;
   /** Succeeds only on exactly this revision. */
   delete(key: string, expectedRevision: number, options?: StorageCallOptions): Promise<WriteOutcome>;
   /** The store's revision now, linearizable. */

@@ -1,5 +1,5 @@
-import { ManualClock } from "@lenj/base/testing";
 import { isStatusError, type KubernetesObject } from "@lenj/apimachinery";
+import { ManualClock } from "@lenj/base/testing";
 import { CachedObject } from "./cached-object.js";
 import { type Selection, WatchCache, type Watcher, WatcherEnded, type WatchItem } from "./watch-cache.js";
 
@@ -9,10 +9,17 @@ function pod(name: string, revision: number, labels: Record<string, string> = {}
   return { metadata: { name, namespace: "default", labels, resourceVersion: String(revision) } };
 }
 
-function cacheAt(revision: number, names: string[] = [], options: Partial<ConstructorParameters<typeof WatchCache>[0]> = {}): { cache: WatchCache; clock: ManualClock } {
+function cacheAt(
+  revision: number,
+  names: string[] = [],
+  options: Partial<ConstructorParameters<typeof WatchCache>[0]> = {},
+): { cache: WatchCache; clock: ManualClock } {
   const clock = new ManualClock();
   const cache = new WatchCache({ clock, ...options });
-  cache.reset(names.map((name) => new CachedObject(`default/${name}`, revision, pod(name, revision))), revision);
+  cache.reset(
+    names.map((name) => new CachedObject(`default/${name}`, revision, pod(name, revision))),
+    revision,
+  );
   return { cache, clock };
 }
 
@@ -21,7 +28,9 @@ function apply(cache: WatchCache, name: string, revision: number, labels?: Recor
 }
 
 function text(item: WatchItem): string {
-  return item.type === "BOOKMARK" ? `BOOKMARK ${item.revision}` : `${item.type} ${item.state.name}@${item.state.object.metadata?.resourceVersion ?? ""}`;
+  return item.type === "BOOKMARK"
+    ? `BOOKMARK ${item.revision}`
+    : `${item.type} ${item.state.name}@${item.state.object.metadata?.resourceVersion ?? ""}`;
 }
 
 async function taken(watcher: Watcher): Promise<string[]> {

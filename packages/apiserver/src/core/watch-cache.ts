@@ -7,13 +7,15 @@
 // W3. A watcher that lets its queue fill up is closed; it never blocks the cache.
 // W4. Every event after `oldestWatchable` is in the ring; watches from before it are refused as expired.
 // Source: k8s.io/apiserver pkg/storage/cacher.
-import { BoundedQueue, type Clock, invariant } from "@lenj/base";
+
 import { type KubernetesObject, newExpired } from "@lenj/apimachinery";
+import { BoundedQueue, type Clock, invariant } from "@lenj/base";
 import BTreeModule from "sorted-btree";
 import { CachedObject } from "./cached-object.js";
 
 // The package is CommonJS with a default export inside.
-const BTree = (BTreeModule as unknown as { default?: typeof BTreeModule.default }).default ?? (BTreeModule as unknown as typeof BTreeModule.default);
+const BTree =
+  (BTreeModule as unknown as { default?: typeof BTreeModule.default }).default ?? (BTreeModule as unknown as typeof BTreeModule.default);
 type Tree = InstanceType<typeof BTree<string, CachedObject>>;
 
 export interface CacheEvent {
@@ -160,7 +162,8 @@ export class WatchCache {
     const found: CachedObject[] = [];
     if (exactKey !== undefined) {
       const state = this.#objects.get(exactKey);
-      if (state !== undefined && (startKey === undefined || exactKey >= startKey) && (matches === undefined || matches(state.object))) found.push(state);
+      if (state !== undefined && (startKey === undefined || exactKey >= startKey) && (matches === undefined || matches(state.object)))
+        found.push(state);
       return found;
     }
     const low = startKey !== undefined && startKey > keyPrefix ? startKey : keyPrefix;
@@ -221,7 +224,10 @@ export class WatchCache {
   #remember(event: CacheEvent): void {
     const nowMs = this.#clock.monotonicMs();
     const last = this.#ring.at(-1);
-    invariant(last === undefined || last.event.revision <= event.revision, () => `W1: event ${event.revision} after ${last?.event.revision}`);
+    invariant(
+      last === undefined || last.event.revision <= event.revision,
+      () => `W1: event ${event.revision} after ${last?.event.revision}`,
+    );
     this.#ring.push({ event, atMs: nowMs });
     for (;;) {
       const count = this.#ring.length - this.#ringStart;

@@ -21,10 +21,17 @@ export class CacheReader implements ObjectReader {
   list<T extends KubeObject>(resource: GroupResource, namespace?: string): readonly T[] {
     const store = this.#storeOf(resource);
     const keyPrefix = namespace === undefined ? "" : `${namespace}/`;
-    return (store?.cache.list({ keyPrefix, exactKey: undefined, matches: undefined }) ?? []).map((state) => state.object as KubernetesObject as T);
+    return (store?.cache.list({ keyPrefix, exactKey: undefined, matches: undefined }) ?? []).map(
+      (state) => state.object as KubernetesObject as T,
+    );
   }
 
-  async getFresh<T extends KubeObject>(resource: GroupResource, namespace: string | undefined, name: string, signal?: AbortSignal): Promise<T | undefined> {
+  async getFresh<T extends KubeObject>(
+    resource: GroupResource,
+    namespace: string | undefined,
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<T | undefined> {
     const store = this.#storeOf(resource);
     return (await store?.get(store.keyOf(namespace ?? "", name), signal))?.object as T | undefined;
   }

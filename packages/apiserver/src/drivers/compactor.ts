@@ -35,7 +35,10 @@ export async function runCompactor({ client, clock, logger, intervalMs }: Compac
 }
 
 /** Writes the revision that is to be compacted next time, if nobody did so since `version`. */
-async function takeTurn(client: EtcdClient, last: { version: number; revision: number }): Promise<{ isMine: boolean; version: number; revision: number }> {
+async function takeTurn(
+  client: EtcdClient,
+  last: { version: number; revision: number },
+): Promise<{ isMine: boolean; version: number; revision: number }> {
   const response = await client.txn({
     compare: [{ result: 0, target: 0, key: lockKey, targetUnion: { $case: "version", value: BigInt(last.version) } }],
     success: [{ request: { $case: "requestPut", value: { key: lockKey, value: Buffer.from(String(last.revision)) } } }],

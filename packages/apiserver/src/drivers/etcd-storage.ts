@@ -6,7 +6,17 @@
 import type { Clock } from "@lenj/base";
 import { type EtcdClient, EtcdError, prefixEnd } from "@lenj/etcd-client";
 import type { etcdserverpb, mvccpb } from "@lenj/proto/etcd";
-import { type ListPage, type ListRange, type ObjectStorage, type StorageCallOptions, type StorageChange, StorageError, type StorageMessage, type StoredRecord, type WriteOutcome } from "../core/storage.js";
+import {
+  type ListPage,
+  type ListRange,
+  type ObjectStorage,
+  type StorageCallOptions,
+  type StorageChange,
+  StorageError,
+  type StorageMessage,
+  type StoredRecord,
+  type WriteOutcome,
+} from "../core/storage.js";
 
 /** One lease serves the keys of this window: a lease a key would drown the store. Source: etcd3 lease_manager.go. */
 const leaseReuseMs = 60_000;
@@ -33,24 +43,49 @@ export class EtcdStorage implements ObjectStorage {
   async list(range: ListRange, options: StorageCallOptions = {}): Promise<ListPage> {
     const response = await this.#call(() =>
       this.#client.range(
-        { key: Buffer.from(range.startKey ?? range.prefix), rangeEnd: prefixEnd(Buffer.from(range.prefix)), limit: range.limit ?? 0, revision: range.revision ?? 0 },
+        {
+          key: Buffer.from(range.startKey ?? range.prefix),
+          rangeEnd: prefixEnd(Buffer.from(range.prefix)),
+          limit: range.limit ?? 0,
+          revision: range.revision ?? 0,
+        },
         { ...callOptions(options), timeoutMs: 60_000 },
       ),
     );
-    return { records: response.kvs.map(recordOf), revision: range.revision ?? response.header?.revision ?? 0, more: response.more, count: response.count };
+    return {
+      records: response.kvs.map(recordOf),
+      revision: range.revision ?? response.header?.revision ?? 0,
+      more: response.more,
+      count: response.count,
+    };
   }
 
   create(key: string, value: Uint8Array, options: StorageCallOptions & { ttlSeconds?: number | undefined } = {}): Promise<WriteOutcome> {
     return this.replace(key, value, 0, options);
   }
 
-  async replace(key: string, value: Uint8Array, expectedRevision: number, options: StorageCallOptions & { ttlSeconds?: number | undefined } = {}): Promise<WriteOutcome> {
+  async replace(
+    key: string,
+    value: Uint8Array,
+    expectedRevision: number,
+    options: StorageCallOptions & { ttlSeconds?: number | undefined } = {},
+  ): Promise<WriteOutcome> {
     const lease = options.ttlSeconds === undefined ? 0n : await this.#leaseFor(options.ttlSeconds);
-    return this.#write(key, expectedRevision, { request: { $case: "requestPut", value: { key: Buffer.from(key), value, lease } } } as Operation, options);
+    return this.#write(
+      key,
+      expectedRevision,
+      { request: { $case: "requestPut", value: { key: Buffer.from(key), value, lease } } } as Operation,
+      options,
+    );
   }
 
   delete(key: string, expectedRevision: number, options: StorageCallOptions = {}): Promise<WriteOutcome> {
-    return this.#write(key, expectedRevision, { request: { $case: "requestDeleteRange", value: { key: Buffer.from(key) } } } as Operation, options);
+    return this.#write(
+      key,
+      expectedRevision,
+      { request: { $case: "requestDeleteRange", value: { key: Buffer.from(key) } } } as Operation,
+      options,
+    );
   }
 
   async currentRevision(options: StorageCallOptions = {}): Promise<number> {
@@ -62,7 +97,13 @@ export class EtcdStorage implements ObjectStorage {
   async *watch(prefix: string, afterRevision: number, signal: AbortSignal): AsyncIterable<StorageMessage> {
     const key = Buffer.from(prefix);
     try {
-      for await (const message of this.#client.watch({ key, rangeEnd: prefixEnd(key), startRevision: afterRevision + 1, progressNotify: true, signal })) {
+      for await (const message of this.#client.watch({
+        key,
+        rangeEnd: prefixEnd(key),
+        startRevision: afterRevision + 1,
+        progressNotify: true,
+        signal,
+      })) {
         if (message.progress) {
           yield { revision: message.revision, changes: [] };
           continue;
@@ -86,7 +127,14 @@ export class EtcdStorage implements ObjectStorage {
     const response = await this.#call(() =>
       this.#client.txn(
         {
-          compare: [{ result: compareEqual, target: compareMod, key: keyBytes, targetUnion: { $case: "modRevision", value: BigInt(expectedRevision) } }],
+          compare: [
+            {
+              result: compareEqual,
+              target: compareMod,
+              key: keyBytes,
+              targetUnion: { $case: "modRevision", value: BigInt(expectedRevision) },
+            },
+          ],
           success: [operation],
           failure: [{ request: { $case: "requestRange", value: { key: keyBytes } } } as Operation],
         },
@@ -135,7 +183,12 @@ function recordOf(pair: mvccpb.KeyValue): StoredRecord {
 
 function changeOf(event: mvccpb.Event): StorageChange {
   const pair = event.kv as mvccpb.KeyValue;
-  return { type: Number(event.type) === 1 ? "delete" : "put", key: Buffer.from(pair.key).toString("utf8"), value: pair.value, revision: pair.modRevision };
+  return {
+    type: Number(event.type) === 1 ? "delete" : "put",
+    key: Buffer.from(pair.key).toString("utf8"),
+    value: pair.value,
+    revision: pair.modRevision,
+  };
 }
 
 function rangeOf(response: etcdserverpb.TxnResponse): etcdserverpb.RangeResponse | undefined {

@@ -11,8 +11,24 @@ const serviceUnknown = 3;
 const known: ReadonlySet<string> = new Set(["", "lenj.api.v1.ResourceService"]);
 
 const definition = {
-  check: { path: "/grpc.health.v1.Health/Check", requestStream: false, responseStream: false, requestSerialize: encodeService, requestDeserialize: decodeService, responseSerialize: encodeStatus, responseDeserialize: decodeStatus },
-  watch: { path: "/grpc.health.v1.Health/Watch", requestStream: false, responseStream: true, requestSerialize: encodeService, requestDeserialize: decodeService, responseSerialize: encodeStatus, responseDeserialize: decodeStatus },
+  check: {
+    path: "/grpc.health.v1.Health/Check",
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: encodeService,
+    requestDeserialize: decodeService,
+    responseSerialize: encodeStatus,
+    responseDeserialize: decodeStatus,
+  },
+  watch: {
+    path: "/grpc.health.v1.Health/Watch",
+    requestStream: false,
+    responseStream: true,
+    requestSerialize: encodeService,
+    requestDeserialize: decodeService,
+    responseSerialize: encodeStatus,
+    responseDeserialize: decodeStatus,
+  },
 } as const;
 
 /** Adds the service; the result makes it answer NOT_SERVING from then on. */

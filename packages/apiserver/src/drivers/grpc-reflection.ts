@@ -5,7 +5,10 @@ import type { Server, ServerDuplexStream } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
 
 const protoRoot = fileURLToPath(new URL("../../../../proto", import.meta.url));
-const paths = ["/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"] as const;
+const paths = [
+  "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+  "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+] as const;
 
 interface Method {
   readonly path: string;
@@ -22,7 +25,15 @@ export function addReflectionService(server: Server): void {
   let loading: Promise<ReadonlyMap<string, Answering>> | undefined;
   for (const path of paths) {
     const raw = (bytes: Buffer): Buffer => bytes;
-    const serverReflectionInfo = { path, requestStream: true, responseStream: true, requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw };
+    const serverReflectionInfo = {
+      path,
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: raw,
+      requestDeserialize: raw,
+      responseSerialize: raw,
+      responseDeserialize: raw,
+    };
     server.addService(
       { serverReflectionInfo },
       {

@@ -3,8 +3,8 @@
 // Owns:  the listening socket and its connections.
 // Not:   what calls mean (see grpc/resource-service.ts).
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { ResourceServiceService } from "@lenj/proto/lenj";
 import type { ResourceServiceServer } from "@lenj/proto/lenj";
+import { ResourceServiceService } from "@lenj/proto/lenj";
 import { addHealthService } from "./grpc-health.js";
 import { addReflectionService } from "./grpc-reflection.js";
 
@@ -49,7 +49,11 @@ class OptionalClientCertificate extends ServerCredentials {
 }
 
 function secureContext(tls: GrpcTLS): { ca?: Buffer; cert: Buffer[]; key: Buffer[] } {
-  return { ...(tls.clientCA !== undefined && { ca: Buffer.from(tls.clientCA) }), cert: [Buffer.from(tls.cert)], key: [Buffer.from(tls.key)] };
+  return {
+    ...(tls.clientCA !== undefined && { ca: Buffer.from(tls.clientCA) }),
+    cert: [Buffer.from(tls.cert)],
+    key: [Buffer.from(tls.key)],
+  };
 }
 
 /** Rejects with the listen error. */

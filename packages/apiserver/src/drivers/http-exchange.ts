@@ -1,7 +1,8 @@
 // One request and answer of node:http or of the compatibility API of node:http2, made equal.
-import { newRequestEntityTooLarge } from "@lenj/apimachinery";
+
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
+import { newRequestEntityTooLarge } from "@lenj/apimachinery";
 import type { ClientCertificate } from "../auth/ports.js";
 import type { Exchange, ResponseStream } from "../rest/exchange.js";
 

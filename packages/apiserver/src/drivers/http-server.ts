@@ -2,12 +2,17 @@
 //
 // Owns:  the listening socket and its connections.
 // Not:   what requests mean (see rest/pipeline.ts), upgraded connections (handed to `onUpgrade`).
-import type { IncomingMessage } from "node:http";
-import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import type { ServerResponse } from "node:http";
 import type { Exchange } from "../rest/exchange.js";
 import { HTTPExchange } from "./http-exchange.js";
 

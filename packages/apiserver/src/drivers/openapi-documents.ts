@@ -18,7 +18,13 @@ export function createOpenAPISource(settings: OpenAPISettings): OpenAPISource {
   let loading: Promise<OpenAPIDocuments> | undefined;
   const documents = (): Promise<OpenAPIDocuments> =>
     (loading ??= settings.loadDescriptions().then(
-      (descriptions) => new OpenAPIDocuments({ registry: settings.registry, descriptions, fingerprint: settings.fingerprint, resources: settings.catalog.declarations }),
+      (descriptions) =>
+        new OpenAPIDocuments({
+          registry: settings.registry,
+          descriptions,
+          fingerprint: settings.fingerprint,
+          resources: settings.catalog.declarations,
+        }),
     ));
   return {
     index: async () => Buffer.from(JSON.stringify((await documents()).index())),

@@ -1,8 +1,27 @@
 // The codec of the handlers on the schemas of the built-in kinds (and of those added at run time).
 import { createRequire } from "node:module";
-import { formatAPIVersion, type GroupVersionKind, type KubernetesObject, newBadRequest, newInternalError, parseAPIVersion, type PatchSchema } from "@lenj/apimachinery";
 import {
-  decode, type Decoded, decodeJSON, decodeProtobuf, encodeProtobuf, isEnvelope, isSchemaError, patchSchemaOf, readEnvelope, SchemaError, type SchemaRegistry, type StructSchema,
+  formatAPIVersion,
+  type GroupVersionKind,
+  type KubernetesObject,
+  newBadRequest,
+  newInternalError,
+  type PatchSchema,
+  parseAPIVersion,
+} from "@lenj/apimachinery";
+import {
+  type Decoded,
+  decode,
+  decodeJSON,
+  decodeProtobuf,
+  encodeProtobuf,
+  isEnvelope,
+  isSchemaError,
+  patchSchemaOf,
+  readEnvelope,
+  SchemaError,
+  type SchemaRegistry,
+  type StructSchema,
 } from "@lenj/apimachinery/schema";
 import type { DecodedObject, ObjectCodec } from "../core/codec.js";
 import type { BodyEncoding } from "../core/media-type.js";
@@ -17,7 +36,11 @@ export class SchemaCodec implements ObjectCodec {
   /** Imperative defaults of a kind, run after the declared ones. */
   readonly #defaultsOf: (kind: GroupVersionKind) => ((object: KubernetesObject) => void) | undefined;
 
-  constructor(options: { schemas: SchemaRegistry; storageMediaType: StorageMediaType; defaultsOf: (kind: GroupVersionKind) => ((object: KubernetesObject) => void) | undefined }) {
+  constructor(options: {
+    schemas: SchemaRegistry;
+    storageMediaType: StorageMediaType;
+    defaultsOf: (kind: GroupVersionKind) => ((object: KubernetesObject) => void) | undefined;
+  }) {
     this.#schemas = options.schemas;
     this.#storageMediaType = options.storageMediaType;
     this.#defaultsOf = options.defaultsOf;
@@ -52,7 +75,12 @@ export class SchemaCodec implements ObjectCodec {
 
   encodeStored(object: KubernetesObject, kind: GroupVersionKind): Uint8Array {
     const { resourceVersion: _resourceVersion, selfLink: _selfLink, ...metadata } = object.metadata ?? {};
-    const named: KubernetesObject = { kind: kind.kind, apiVersion: formatAPIVersion(kind.group, kind.version), ...withoutKind(object), metadata };
+    const named: KubernetesObject = {
+      kind: kind.kind,
+      apiVersion: formatAPIVersion(kind.group, kind.version),
+      ...withoutKind(object),
+      metadata,
+    };
     if (this.#storageMediaType === "application/json" || !this.hasProtobuf(kind)) return Buffer.from(JSON.stringify(named));
     return this.encodeProtobuf(named, kind);
   }
@@ -73,7 +101,10 @@ export class SchemaCodec implements ObjectCodec {
       decoded = read(schema, data);
     } catch (error) {
       if (!isSchemaError(error)) throw error;
-      if (error.code === "MALFORMED_JSON") throw newBadRequest(`the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: ${error.message}`);
+      if (error.code === "MALFORMED_JSON")
+        throw newBadRequest(
+          `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: ${error.message}`,
+        );
       throw cannotBeHandled(kind, kind, error.message);
     }
     checkKind(decoded.object as KubernetesObject, kind);
@@ -83,7 +114,10 @@ export class SchemaCodec implements ObjectCodec {
   #decodeProtobuf(bytes: Buffer, kind: GroupVersionKind): DecodedObject {
     try {
       const envelope = readEnvelope(bytes);
-      checkKind({ ...(envelope.apiVersion !== "" && { apiVersion: envelope.apiVersion }), ...(envelope.kind !== "" && { kind: envelope.kind }) }, kind);
+      checkKind(
+        { ...(envelope.apiVersion !== "" && { apiVersion: envelope.apiVersion }), ...(envelope.kind !== "" && { kind: envelope.kind }) },
+        kind,
+      );
       const object = decodeProtobuf(this.#schemas, bytes, kind);
       // The binary form knows no declared defaults, so it goes through the same pass as JSON.
       return this.#finished(decode(this.#schemaOf(kind), object, { defaults: true }).object, kind, []);
@@ -102,8 +136,11 @@ export class SchemaCodec implements ObjectCodec {
   }
 
   #schemaOf(kind: GroupVersionKind): StructSchema {
-    const schema = this.#schemas.kind(kind) ?? (kind.kind === "DeleteOptions" ? (this.#schemas.type(deleteOptionsType) as StructSchema | undefined) : undefined);
-    if (schema === undefined) throw newInternalError(new Error(`no schema for ${formatAPIVersion(kind.group, kind.version)}, Kind=${kind.kind}`));
+    const schema =
+      this.#schemas.kind(kind) ??
+      (kind.kind === "DeleteOptions" ? (this.#schemas.type(deleteOptionsType) as StructSchema | undefined) : undefined);
+    if (schema === undefined)
+      throw newInternalError(new Error(`no schema for ${formatAPIVersion(kind.group, kind.version)}, Kind=${kind.kind}`));
     return schema;
   }
 }
@@ -126,7 +163,11 @@ function checkKind(found: Pick<KubernetesObject, "apiVersion" | "kind">, expecte
     throw newBadRequest(`the API version in the data (${found.apiVersion}) does not match the expected API version (${apiVersion})`);
   }
   if (found.kind !== undefined && found.kind !== "" && found.kind !== expected.kind) {
-    throw cannotBeHandled({ ...expected, kind: found.kind }, expected, `the kind in the data (${found.kind}) does not match the expected kind (${expected.kind})`);
+    throw cannotBeHandled(
+      { ...expected, kind: found.kind },
+      expected,
+      `the kind in the data (${found.kind}) does not match the expected kind (${expected.kind})`,
+    );
   }
 }
 
@@ -140,6 +181,8 @@ function parseYAML(text: string, kind: GroupVersionKind): unknown {
   try {
     return parse(text);
   } catch (error) {
-    throw newBadRequest(`the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; yaml: ${(error as Error).message}`);
+    throw newBadRequest(
+      `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; yaml: ${(error as Error).message}`,
+    );
   }
 }

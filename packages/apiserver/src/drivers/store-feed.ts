@@ -7,7 +7,7 @@
 // F3. The loop has one suspension point a message; between two of them all caches are consistent with each other.
 // Source: k8s.io/apiserver pkg/storage/cacher (reflector, progress requests).
 import { type Clock, delay, type Logger, TaskGroup } from "@lenj/base";
-import { CachedObject } from "../core/cached-object.js";
+import type { CachedObject } from "../core/cached-object.js";
 import type { StoredResource } from "../core/catalog.js";
 import type { ObjectCodec } from "../core/codec.js";
 import type { CacheFreshness } from "../core/feed.js";
@@ -140,7 +140,11 @@ export class StoreFeed implements CacheFreshness {
     }
     for (const [fed, states] of found) fed.cache.reset(states, revision);
     this.#progress.advance(revision);
-    if (!this.#isWarm) this.#options.logger.info("Caches are filled", { revision, objects: [...found.values()].reduce((sum, states) => sum + states.length, 0) });
+    if (!this.#isWarm)
+      this.#options.logger.info("Caches are filled", {
+        revision,
+        objects: [...found.values()].reduce((sum, states) => sum + states.length, 0),
+      });
     this.#isWarm = true;
     this.#reportWarm();
     return revision;

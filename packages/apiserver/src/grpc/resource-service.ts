@@ -1,9 +1,30 @@
 // lenj.api.v1.ResourceService on the handlers that REST uses too: the same identity, rights, admission and rules.
-import type { handleServerStreamingCall, handleUnaryCall, sendUnaryData, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { handleServerStreamingCall, handleUnaryCall, ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import {
-  type DeleteOptions, type GroupVersionKind, isJSONObject, type JSONValue, type KubernetesObject, newBadRequest, newDeleteSuccess, newMethodNotSupported, newRequestEntityTooLarge, newTooManyRequests, type Status, type Verb,
+  type DeleteOptions,
+  type GroupVersionKind,
+  isJSONObject,
+  type JSONValue,
+  type KubernetesObject,
+  newBadRequest,
+  newDeleteSuccess,
+  newMethodNotSupported,
+  newRequestEntityTooLarge,
+  newTooManyRequests,
+  type Status,
+  type Verb,
 } from "@lenj/apimachinery";
-import { ContentType, type CreateRequest, type Object as WireObject, PatchRequest_Type, type ResourceRef, type ResourceServiceServer, type UpdateRequest, WatchEvent_Type, type WriteOptions as WireWriteOptions } from "@lenj/proto/lenj";
+import {
+  ContentType,
+  type CreateRequest,
+  PatchRequest_Type,
+  type ResourceRef,
+  type ResourceServiceServer,
+  type UpdateRequest,
+  WatchEvent_Type,
+  type Object as WireObject,
+  type WriteOptions as WireWriteOptions,
+} from "@lenj/proto/lenj";
 import type { CachedObject } from "../core/cached-object.js";
 import { type Endpoint, findSubresource } from "../core/catalog.js";
 import { emptyListOptions, type ListOptions } from "../core/list-options.js";
@@ -15,7 +36,7 @@ import { deleteCollection, deleteObject } from "../handlers/delete.js";
 import { getObject } from "../handlers/get.js";
 import { listObjects } from "../handlers/list.js";
 import type { Machine } from "../handlers/machine.js";
-import { patchObject, type PatchType } from "../handlers/patch.js";
+import { type PatchType, patchObject } from "../handlers/patch.js";
 import { getScale, patchScale, updateScale } from "../handlers/scale.js";
 import { replaceObject } from "../handlers/update.js";
 import { watchObjects } from "../handlers/watch.js";
@@ -37,7 +58,11 @@ type AnyCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown,
 type Outcome = { readonly state: CachedObject } | { readonly document: object; readonly kind: GroupVersionKind };
 
 export function createResourceService(machine: Machine, pipeline: Pipeline): ResourceServiceServer {
-  const unary = <Req extends { ref?: ResourceRef | undefined }>(verb: Verb, run: (call: Call, request: Req) => Promise<Outcome>, accept: (request: Req) => ContentType): handleUnaryCall<Req, WireObject> => {
+  const unary = <Req extends { ref?: ResourceRef | undefined }>(
+    verb: Verb,
+    run: (call: Call, request: Req) => Promise<Outcome>,
+    accept: (request: Req) => ContentType,
+  ): handleUnaryCall<Req, WireObject> => {
     return (grpcCall, callback) => {
       void answerUnary(grpcCall, callback, async (signal) => {
         const { call, release } = await open(machine, pipeline, grpcCall, { ref: grpcCall.request.ref, verb, signal });
@@ -49,7 +74,10 @@ export function createResourceService(machine: Machine, pipeline: Pipeline): Res
       });
     };
   };
-  const streaming = <Req extends { ref?: ResourceRef | undefined }, Res>(verb: "list" | "watch", run: (call: Call, request: Req) => AsyncIterable<Res>): handleServerStreamingCall<Req, Res> => {
+  const streaming = <Req extends { ref?: ResourceRef | undefined }, Res>(
+    verb: "list" | "watch",
+    run: (call: Call, request: Req) => AsyncIterable<Res>,
+  ): handleServerStreamingCall<Req, Res> => {
     return (grpcCall) => {
       void answerStream(machine, grpcCall, async (signal) => {
         const { call, release } = await open(machine, pipeline, grpcCall, { ref: grpcCall.request.ref, verb, signal });
@@ -64,26 +92,65 @@ export function createResourceService(machine: Machine, pipeline: Pipeline): Res
   const json = (): ContentType => ContentType.CONTENT_TYPE_JSON;
   const asSent = ({ object }: { object?: WireObject | undefined }): ContentType => object?.contentType ?? ContentType.CONTENT_TYPE_JSON;
   return {
-    get: unary("get", (call, request) => get(machine, call, request.resourceVersion), ({ accept }) => accept),
-    list: streaming("list", (call, request) => list(machine, call, { ...selectionOf(request), resourceVersion: request.resourceVersion, resourceVersionMatch: request.resourceVersionMatch, limit: request.limit, continue: request.continue }, request.accept)),
-    watch: streaming("watch", (call, request) =>
-      watch(machine, call, {
-        ...selectionOf(request),
-        watch: true,
-        resourceVersion: request.resourceVersion,
-        allowWatchBookmarks: request.allowBookmarks,
-        ...(request.sendInitialEvents && { sendInitialEvents: true, resourceVersionMatch: "NotOlderThan" }),
-        timeoutSeconds: request.timeoutSeconds > 0 ? request.timeoutSeconds : undefined,
-      }, request.accept),
+    get: unary(
+      "get",
+      (call, request) => get(machine, call, request.resourceVersion),
+      ({ accept }) => accept,
     ),
-    create: unary<CreateRequest>("create", (call, { object, options }) => create(machine, call, object, optionsOf(options, "CreateOptions", call)), asSent),
-    update: unary<UpdateRequest>("update", (call, { object, options }) => update(machine, call, object, optionsOf(options, "UpdateOptions", call)), asSent),
-    patch: unary("patch", (call, { type, patch, options, force }) => applyPatch(machine, call, { type, bytes: patch, force, options: options ?? emptyWriteOptions }), json),
+    list: streaming("list", (call, request) =>
+      list(
+        machine,
+        call,
+        {
+          ...selectionOf(request),
+          resourceVersion: request.resourceVersion,
+          resourceVersionMatch: request.resourceVersionMatch,
+          limit: request.limit,
+          continue: request.continue,
+        },
+        request.accept,
+      ),
+    ),
+    watch: streaming("watch", (call, request) =>
+      watch(
+        machine,
+        call,
+        {
+          ...selectionOf(request),
+          watch: true,
+          resourceVersion: request.resourceVersion,
+          allowWatchBookmarks: request.allowBookmarks,
+          ...(request.sendInitialEvents && { sendInitialEvents: true, resourceVersionMatch: "NotOlderThan" }),
+          timeoutSeconds: request.timeoutSeconds > 0 ? request.timeoutSeconds : undefined,
+        },
+        request.accept,
+      ),
+    ),
+    create: unary<CreateRequest>(
+      "create",
+      (call, { object, options }) => create(machine, call, object, optionsOf(options, "CreateOptions", call)),
+      asSent,
+    ),
+    update: unary<UpdateRequest>(
+      "update",
+      (call, { object, options }) => update(machine, call, object, optionsOf(options, "UpdateOptions", call)),
+      asSent,
+    ),
+    patch: unary(
+      "patch",
+      (call, { type, patch, options, force }) =>
+        applyPatch(machine, call, { type, bytes: patch, force, options: options ?? emptyWriteOptions }),
+      json,
+    ),
     delete: unary("delete", (call, request) => remove(machine, call, deleteOptionsOf(machine, request.options)), json),
-    deleteCollection: unary("deletecollection", async (call, request) => {
-      await deleteCollection(machine, call, selectionOf(request), deleteOptionsOf(machine, request.options));
-      return { document: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success" }, kind: statusKind };
-    }, json),
+    deleteCollection: unary(
+      "deletecollection",
+      async (call, request) => {
+        await deleteCollection(machine, call, selectionOf(request), deleteOptionsOf(machine, request.options));
+        return { document: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success" }, kind: statusKind };
+      },
+      json,
+    ),
   };
 }
 
@@ -97,17 +164,32 @@ interface Addressed {
 }
 
 /** Identity, rights and address of a call. Throws StatusError. */
-async function open(machine: Machine, pipeline: Pipeline, grpcCall: AnyCall, { ref, verb, signal }: Addressed): Promise<{ call: Call; release: () => void }> {
+async function open(
+  machine: Machine,
+  pipeline: Pipeline,
+  grpcCall: AnyCall,
+  { ref, verb, signal }: Addressed,
+): Promise<{ call: Call; release: () => void }> {
   if (ref === undefined) throw newBadRequest("ref must be given");
   const user = await pipeline.identify(callCredentials(grpcCall), signal);
   await pipeline.authorize(
     {
-      user, verb, isResourceRequest: true, apiGroup: ref.group, apiVersion: ref.version, resource: ref.resource, subresource: ref.subresource, namespace: ref.namespace, name: ref.name, path: "",
+      user,
+      verb,
+      isResourceRequest: true,
+      apiGroup: ref.group,
+      apiVersion: ref.version,
+      resource: ref.resource,
+      subresource: ref.subresource,
+      namespace: ref.namespace,
+      name: ref.name,
+      path: "",
     },
     signal,
   );
   const endpoint = findEndpoint(machine, ref, verb);
-  if (endpoint.declaration.scope === "Namespaced" && ref.namespace === "" && ref.name !== "") throw newBadRequest("namespace must be given");
+  if (endpoint.declaration.scope === "Namespaced" && ref.namespace === "" && ref.name !== "")
+    throw newBadRequest("namespace must be given");
   const isMutating = verb !== "get" && verb !== "list" && verb !== "watch";
   const release = verb === "watch" ? () => {} : pipeline.enter(isMutating, user);
   if (release === undefined) throw newTooManyRequests("Too many requests, please try again later.", 1);
@@ -131,7 +213,8 @@ function findEndpoint(machine: Machine, ref: ResourceRef, verb: Verb): Endpoint 
   if (declaration === undefined) throw unknownPath();
   const subresource = ref.subresource === "" ? undefined : findSubresource(declaration, ref.subresource);
   if (ref.subresource !== "" && subresource === undefined) throw unknownPath();
-  if (!(subresource?.verbs ?? declaration.verbs).includes(verb)) throw newMethodNotSupported({ group: ref.group, resource: ref.resource }, verb);
+  if (!(subresource?.verbs ?? declaration.verbs).includes(verb))
+    throw newMethodNotSupported({ group: ref.group, resource: ref.resource }, verb);
   return { declaration, subresource };
 }
 
@@ -152,7 +235,17 @@ async function create(machine: Machine, call: Call, body: WireObject | undefined
   if (action !== undefined) return { document: await action(machine, call, object, options), kind: statusKind };
   const review = machine.reviews.get(key);
   if (review === undefined) throw newMethodNotSupported(groupResourceOf(call), "create");
-  return { document: await review({ user: call.user, namespace: call.namespace, name: call.name, object, dryRun: options.dryRun, signal: call.signal }), kind };
+  return {
+    document: await review({
+      user: call.user,
+      namespace: call.namespace,
+      name: call.name,
+      object,
+      dryRun: options.dryRun,
+      signal: call.signal,
+    }),
+    kind,
+  };
 }
 
 async function update(machine: Machine, call: Call, body: WireObject | undefined, options: WriteOptions): Promise<Outcome> {
@@ -172,7 +265,11 @@ const patchTypes: Readonly<Partial<Record<PatchRequest_Type, PatchType>>> = {
   [PatchRequest_Type.APPLY_PATCH]: "apply",
 };
 
-async function applyPatch(machine: Machine, call: Call, wire: { type: PatchRequest_Type; bytes: Buffer; force: boolean; options: WireWriteOptions }): Promise<Outcome> {
+async function applyPatch(
+  machine: Machine,
+  call: Call,
+  wire: { type: PatchRequest_Type; bytes: Buffer; force: boolean; options: WireWriteOptions },
+): Promise<Outcome> {
   const type = patchTypes[wire.type];
   if (type === undefined) throw newBadRequest(`unknown patch type ${wire.type}`);
   if (wire.bytes.length > bodyLimitBytes) throw tooLarge();
@@ -184,7 +281,11 @@ async function applyPatch(machine: Machine, call: Call, wire: { type: PatchReque
     throw newBadRequest(`error decoding patch: ${(error as Error).message}`);
   }
   const isApply = type === "apply";
-  const options = checkWriteOptions({ ...rawOptions(wire.options), isApply, force: isApply || wire.force ? wire.force : undefined }, "PatchOptions", call.userAgent);
+  const options = checkWriteOptions(
+    { ...rawOptions(wire.options), isApply, force: isApply || wire.force ? wire.force : undefined },
+    "PatchOptions",
+    call.userAgent,
+  );
   const request = { type, patch, text, options, force: wire.force };
   const { subresource } = call.endpoint;
   if (subresource?.scale !== undefined) return { document: await patchScale(machine, call, request), kind: subresource.gvk };
@@ -197,7 +298,12 @@ async function remove(machine: Machine, call: Call, options: DeleteOptions): Pro
   return { document: newDeleteSuccess(groupResourceOf(call), call.name, state.object.metadata?.uid ?? ""), kind: statusKind };
 }
 
-async function* list(machine: Machine, call: Call, options: ListOptions, accept: ContentType): AsyncIterable<{ items: Buffer[]; contentType: ContentType; resourceVersion: string; continue: string; last: boolean }> {
+async function* list(
+  machine: Machine,
+  call: Call,
+  options: ListOptions,
+  accept: ContentType,
+): AsyncIterable<{ items: Buffer[]; contentType: ContentType; resourceVersion: string; continue: string; last: boolean }> {
   const result = await listObjects(machine, call, options);
   const resourceVersion = String(result.revision);
   const contentType = contentTypeFor(machine, call, accept);
@@ -216,13 +322,20 @@ async function* list(machine: Machine, call: Call, options: ListOptions, accept:
   yield { items, contentType, resourceVersion, continue: result.continue, last: true };
 }
 
-async function* watch(machine: Machine, call: Call, options: ListOptions, accept: ContentType): AsyncIterable<{ type: WatchEvent_Type; contentType: ContentType; data: Buffer }> {
+async function* watch(
+  machine: Machine,
+  call: Call,
+  options: ListOptions,
+  accept: ContentType,
+): AsyncIterable<{ type: WatchEvent_Type; contentType: ContentType; data: Buffer }> {
   const contentType = contentTypeFor(machine, call, accept);
   try {
-    for await (const item of watchObjects(machine, call, options)) yield { type: eventTypes[item.type], contentType, data: encodeItem(machine, call, item, contentType) };
+    for await (const item of watchObjects(machine, call, options))
+      yield { type: eventTypes[item.type], contentType, data: encodeItem(machine, call, item, contentType) };
   } catch (error) {
     if (call.signal.aborted) return;
-    if (!isExpected(error)) machine.logger.error("Watch failed", { resource: call.endpoint.declaration.plural, auditID: call.auditID, error });
+    if (!isExpected(error))
+      machine.logger.error("Watch failed", { resource: call.endpoint.declaration.plural, auditID: call.auditID, error });
     yield { type: WatchEvent_Type.ERROR, contentType: ContentType.CONTENT_TYPE_JSON, data: Buffer.from(JSON.stringify(statusOf(error))) };
   }
 }
@@ -238,7 +351,9 @@ function encodeItem(machine: Machine, call: Call, item: WatchItem, contentType: 
   const { declaration } = call.endpoint;
   if (item.type !== "BOOKMARK") return encodeState(machine, call, item.state, contentType);
   const bookmark = bookmarkObject(declaration, item);
-  return contentType === ContentType.CONTENT_TYPE_PROTOBUF ? Buffer.from(machine.codec.encodeProtobuf(bookmark, declaration.gvk)) : Buffer.from(JSON.stringify(bookmark));
+  return contentType === ContentType.CONTENT_TYPE_PROTOBUF
+    ? Buffer.from(machine.codec.encodeProtobuf(bookmark, declaration.gvk))
+    : Buffer.from(JSON.stringify(bookmark));
 }
 
 function encodeState(machine: Machine, call: Call, state: CachedObject, contentType: ContentType): Buffer {
@@ -254,21 +369,32 @@ function encodeOutcome(machine: Machine, call: Call, outcome: Outcome, accept: C
     return { contentType, data: encodeState(machine, call, outcome.state, contentType), warnings };
   }
   if (accept === ContentType.CONTENT_TYPE_PROTOBUF && machine.codec.hasProtobuf(outcome.kind)) {
-    return { contentType: accept, data: asBuffer(machine.codec.encodeProtobuf(outcome.document as KubernetesObject, outcome.kind)), warnings };
+    return {
+      contentType: accept,
+      data: asBuffer(machine.codec.encodeProtobuf(outcome.document as KubernetesObject, outcome.kind)),
+      warnings,
+    };
   }
   return { contentType: ContentType.CONTENT_TYPE_JSON, data: Buffer.from(JSON.stringify(outcome.document)), warnings };
 }
 
 /** Kinds without a protobuf form come as JSON whatever was asked for; the answer says which. */
 function contentTypeFor(machine: Machine, call: Call, accept: ContentType): ContentType {
-  return accept === ContentType.CONTENT_TYPE_PROTOBUF && machine.codec.hasProtobuf(call.endpoint.declaration.gvk) ? accept : ContentType.CONTENT_TYPE_JSON;
+  return accept === ContentType.CONTENT_TYPE_PROTOBUF && machine.codec.hasProtobuf(call.endpoint.declaration.gvk)
+    ? accept
+    : ContentType.CONTENT_TYPE_JSON;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function decodeObject(machine: Machine, call: Call, body: WireObject | undefined, about: { kind: GroupVersionKind; options: WriteOptions }): KubernetesObject {
+function decodeObject(
+  machine: Machine,
+  call: Call,
+  body: WireObject | undefined,
+  about: { kind: GroupVersionKind; options: WriteOptions },
+): KubernetesObject {
   if (body === undefined) throw newBadRequest("object must be given");
   if (body.data.length > bodyLimitBytes) throw tooLarge();
   const encoding = body.contentType === ContentType.CONTENT_TYPE_PROTOBUF ? "protobuf" : "json";
@@ -298,7 +424,11 @@ function deleteOptionsOf(machine: Machine, bytes: Buffer): DeleteOptions {
   return object as DeleteOptions;
 }
 
-async function answerUnary<Res>(grpcCall: AnyCall, callback: sendUnaryData<Res>, run: (signal: AbortSignal) => Promise<Res>): Promise<void> {
+async function answerUnary<Res>(
+  grpcCall: AnyCall,
+  callback: sendUnaryData<Res>,
+  run: (signal: AbortSignal) => Promise<Res>,
+): Promise<void> {
   const abort = cancellation(grpcCall);
   try {
     callback(null, await run(abort.signal));
@@ -307,7 +437,11 @@ async function answerUnary<Res>(grpcCall: AnyCall, callback: sendUnaryData<Res>,
   }
 }
 
-async function answerStream(machine: Machine, grpcCall: ServerWritableStream<unknown, unknown>, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+async function answerStream(
+  machine: Machine,
+  grpcCall: ServerWritableStream<unknown, unknown>,
+  run: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   const abort = cancellation(grpcCall);
   try {
     await run(abort.signal);
@@ -340,4 +474,3 @@ async function writeMessage(grpcCall: ServerWritableStream<unknown, unknown>, me
     signal.addEventListener("abort", onAbort, { once: true });
   });
 }
-

@@ -1,5 +1,5 @@
 // Status objects as gRPC failures: the nearest code, the text, and the whole Status in a trailer.
-import { Metadata, type ServiceError, status as grpcStatus } from "@grpc/grpc-js";
+import { status as grpcStatus, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { Status } from "@lenj/apimachinery";
 
 const statusTrailer = "lenj-status-bin";

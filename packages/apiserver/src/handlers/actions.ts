@@ -8,7 +8,12 @@ import type { ActionHandler } from "./machine.js";
 const bindByCollection: ActionHandler = (machine, call, body, options) => {
   const pods = machine.catalog.preferred("", "pods");
   if (pods === undefined) throw newMethodNotSupported(groupResourceOf(call), "create");
-  return bindPod(machine, { ...call, name: body.metadata?.name ?? "", endpoint: { declaration: pods, subresource: undefined } }, body, options);
+  return bindPod(
+    machine,
+    { ...call, name: body.metadata?.name ?? "", endpoint: { declaration: pods, subresource: undefined } },
+    body,
+    options,
+  );
 };
 
 /** By `<group>/<resource>/<subresource>`, or `<group>/<resource>` for resources that are not kept. */

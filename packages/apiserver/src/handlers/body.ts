@@ -10,16 +10,30 @@ export interface RequestBody {
 }
 
 /** Decodes a body as `kind` and treats what a strict decoder minds as `fieldValidation` says. */
-export function decodeBody(codec: ObjectCodec, call: Call, body: RequestBody, kind: GroupVersionKind, options: Pick<WriteOptions, "fieldValidation">): KubernetesObject {
+export function decodeBody(
+  codec: ObjectCodec,
+  call: Call,
+  body: RequestBody,
+  kind: GroupVersionKind,
+  options: Pick<WriteOptions, "fieldValidation">,
+): KubernetesObject {
   const decoded = codec.decode(body.bytes, body.encoding, kind);
   checkStrictness(decoded, call, options, (problems) =>
-    newBadRequest(`${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${problems}`),
+    newBadRequest(
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${problems}`,
+    ),
   );
   return decoded.object;
 }
 
 /** Brings the result of a patch to normal form, with the wording of patches for what a strict decoder minds. */
-export function normalizePatched(codec: ObjectCodec, call: Call, patched: KubernetesObject, subject: { kind: GroupVersionKind; patchText: string }, options: Pick<WriteOptions, "fieldValidation">): KubernetesObject {
+export function normalizePatched(
+  codec: ObjectCodec,
+  call: Call,
+  patched: KubernetesObject,
+  subject: { kind: GroupVersionKind; patchText: string },
+  options: Pick<WriteOptions, "fieldValidation">,
+): KubernetesObject {
   const { kind, patchText } = subject;
   let decoded: DecodedObject;
   try {
@@ -27,11 +41,20 @@ export function normalizePatched(codec: ObjectCodec, call: Call, patched: Kubern
   } catch (error) {
     throw newInvalid({ group: "", kind: "" }, "", [field.invalid("patch", patchText, (error as Error).message)]);
   }
-  checkStrictness(decoded, call, options, (problems) => newInvalid({ group: kind.group, kind: kind.kind }, call.name, [field.invalid("patch", patchText, `strict decoding error: ${problems}`)]));
+  checkStrictness(decoded, call, options, (problems) =>
+    newInvalid({ group: kind.group, kind: kind.kind }, call.name, [
+      field.invalid("patch", patchText, `strict decoding error: ${problems}`),
+    ]),
+  );
   return decoded.object;
 }
 
-function checkStrictness(decoded: DecodedObject, call: Call, options: Pick<WriteOptions, "fieldValidation">, refuse: (problems: string) => Error): void {
+function checkStrictness(
+  decoded: DecodedObject,
+  call: Call,
+  options: Pick<WriteOptions, "fieldValidation">,
+  refuse: (problems: string) => Error,
+): void {
   if (decoded.strictProblems.length === 0 || options.fieldValidation === "Ignore") return;
   if (options.fieldValidation === "Strict") throw refuse(decoded.strictProblems.join(", "));
   for (const problem of decoded.strictProblems) call.warnings.add(problem);

@@ -1,6 +1,7 @@
 // One request on its way through the handlers, whichever front it came through.
-import type { Clock, Logger, Random } from "@lenj/base";
+
 import type { GroupResource, RequestContext } from "@lenj/apimachinery";
+import type { Clock, Logger, Random } from "@lenj/base";
 import type { UserInfo } from "../auth/ports.js";
 import type { Endpoint } from "../core/catalog.js";
 

@@ -1,5 +1,17 @@
 // Creates. Source: k8s.io/apiserver pkg/endpoints/handlers/create.go, pkg/registry/generic/registry/store.go Create.
-import { beforeCreate, cloneJSON, ensureNamespace, initializeNewObject, isStatusError, type KubernetesObject, metadataOf, newBadRequest, newGenerateNameConflict, newPlainError, type RequestContext } from "@lenj/apimachinery";
+import {
+  beforeCreate,
+  cloneJSON,
+  ensureNamespace,
+  initializeNewObject,
+  isStatusError,
+  type KubernetesObject,
+  metadataOf,
+  newBadRequest,
+  newGenerateNameConflict,
+  newPlainError,
+  type RequestContext,
+} from "@lenj/apimachinery";
 import { CachedObject } from "../core/cached-object.js";
 import { attributesOf } from "./admit.js";
 import { type Call, contextOf, groupResourceOf, type WriteOptions } from "./call.js";
@@ -19,7 +31,13 @@ export interface CreateSettings {
  * Creates `object` (in served form, in normal form; taken over). Returns the stored state; for a dry run the state that would have been
  * stored, with revision 0.
  */
-export async function createObject(machine: Machine, call: Call, object: KubernetesObject, options: WriteOptions, settled: CreateSettings = {}): Promise<CachedObject> {
+export async function createObject(
+  machine: Machine,
+  call: Call,
+  object: KubernetesObject,
+  options: WriteOptions,
+  settled: CreateSettings = {},
+): Promise<CachedObject> {
   const { declaration } = call.endpoint;
   const context = contextOf(call, machine, options.dryRun);
   const meta = metadataOf(object);
@@ -41,11 +59,22 @@ export async function createObject(machine: Machine, call: Call, object: Kuberne
   }
 }
 
-async function createOnce(machine: Machine, call: Call, object: KubernetesObject, run: { options: WriteOptions; context: RequestContext; settled: CreateSettings }): Promise<CachedObject> {
+async function createOnce(
+  machine: Machine,
+  call: Call,
+  object: KubernetesObject,
+  run: { options: WriteOptions; context: RequestContext; settled: CreateSettings },
+): Promise<CachedObject> {
   const { options, context } = run;
   const { declaration } = call.endpoint;
   const { dryRun } = options;
-  const admission = attributesOf(call, { operation: "CREATE", object, oldObject: undefined, dryRun, options: writeOptionsDocument("CreateOptions", options) });
+  const admission = attributesOf(call, {
+    operation: "CREATE",
+    object,
+    oldObject: undefined,
+    dryRun,
+    options: writeOptionsDocument("CreateOptions", options),
+  });
   await machine.admission.admit(admission);
   declaration.defaults(object);
   const finish = (await extensionOf(machine, declaration)?.beginCreate?.(object, call, dryRun)) ?? nothingToFinish;

@@ -31,7 +31,13 @@ export async function deleteObject(machine: Machine, call: Call, options: Delete
       const object = cloneJSON(current.object);
       const context = contextOf(call, machine, dryRun);
       const outcome = extension?.beforeDelete?.(object, options, context) ?? beforeDelete(declaration, object, options, context);
-      const admission = attributesOf(call, { operation: "DELETE", object: undefined, oldObject: current.object, dryRun, options: { kind: "DeleteOptions", apiVersion: "meta.k8s.io/v1", ...options } });
+      const admission = attributesOf(call, {
+        operation: "DELETE",
+        object: undefined,
+        oldObject: current.object,
+        dryRun,
+        options: { kind: "DeleteOptions", apiVersion: "meta.k8s.io/v1", ...options },
+      });
       await machine.admission.admit(admission);
       await machine.admission.validate(admission);
       isGone = outcome === "remove";

@@ -1,7 +1,18 @@
 // Evicting a pod: a deletion that asks the pod's disruption budget first.
 // Source: pkg/registry/core/pod/storage/eviction.go.
 import {
-  cloneJSON, compileLabelSelector, type DeleteOptions, formatTime, isStatusError, type KubernetesObject, newBadRequest, newInternalError, newPlainError, newSuccess, newTooManyRequests, type StatusError,
+  cloneJSON,
+  compileLabelSelector,
+  type DeleteOptions,
+  formatTime,
+  isStatusError,
+  type KubernetesObject,
+  newBadRequest,
+  newInternalError,
+  newPlainError,
+  newSuccess,
+  newTooManyRequests,
+  type StatusError,
 } from "@lenj/apimachinery";
 import type { corev1, policyv1 } from "@lenj/proto/k8s";
 import type { Call, WriteOptions } from "./call.js";
@@ -15,7 +26,8 @@ const disruptedPodsMax = 2_000;
 
 export async function evictPod(machine: Machine, call: Call, body: KubernetesObject, options: WriteOptions): Promise<object> {
   const eviction = body as policyv1.Eviction;
-  if (eviction.metadata?.name !== undefined && eviction.metadata.name !== call.name) throw newBadRequest("name in URL does not match name in Eviction object");
+  if (eviction.metadata?.name !== undefined && eviction.metadata.name !== call.name)
+    throw newBadRequest("name in URL does not match name in Eviction object");
   const parent: Call = { ...call, endpoint: { declaration: call.endpoint.declaration, subresource: undefined } };
   const pod = (await getObject(machine, parent)).object as corev1.Pod;
   const dryRun = options.dryRun || (eviction.deleteOptions?.dryRun ?? []).length > 0;
@@ -39,7 +51,8 @@ async function takeDisruption(machine: Machine, pod: corev1.Pod, dryRun: boolean
       const selector = (object as policyv1.PodDisruptionBudget).spec?.selector;
       return selector !== undefined && compileLabelSelector(selector).matches(pod.metadata?.labels);
     });
-  if (budgets.length > 1) throw newPlainError("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+  if (budgets.length > 1)
+    throw newPlainError("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
   const budget = budgets[0];
   if (budget === undefined || isUnhealthyAndFree(pod, budget.object as policyv1.PodDisruptionBudget)) return;
   await reserve(store, { machine, key: budget.key, pod, dryRun, signal });
@@ -54,7 +67,10 @@ function isUnhealthyAndFree(pod: corev1.Pod, budget: policyv1.PodDisruptionBudge
   return currentHealthy >= desiredHealthy && desiredHealthy > 0;
 }
 
-async function reserve(store: ObjectStore, about: { machine: Machine; key: string; pod: corev1.Pod; dryRun: boolean; signal: AbortSignal }): Promise<void> {
+async function reserve(
+  store: ObjectStore,
+  about: { machine: Machine; key: string; pod: corev1.Pod; dryRun: boolean; signal: AbortSignal },
+): Promise<void> {
   try {
     await store.update(
       about.key,
@@ -82,9 +98,12 @@ function checkBudget(budget: policyv1.PodDisruptionBudget): void {
   }
   const allowed = status.disruptionsAllowed ?? 0;
   if (allowed < 0) throw newInternalError(new Error("pdb disruptions allowed is negative"));
-  if (Object.keys(status.disruptedPods ?? {}).length > disruptedPodsMax) throw newInternalError(new Error("DisruptedPods map too big - too many evictions not confirmed by PDB controller"));
+  if (Object.keys(status.disruptedPods ?? {}).length > disruptedPodsMax)
+    throw newInternalError(new Error("DisruptedPods map too big - too many evictions not confirmed by PDB controller"));
   if (allowed > 0) return;
-  const failing = status.conditions?.find(({ type, status: value, reason }) => type === "DisruptionAllowed" && value === "False" && reason === "SyncFailed");
+  const failing = status.conditions?.find(
+    ({ type, status: value, reason }) => type === "DisruptionAllowed" && value === "False" && reason === "SyncFailed",
+  );
   const message =
     failing === undefined
       ? `The disruption budget ${name} needs ${status.desiredHealthy ?? 0} healthy pods and has ${status.currentHealthy ?? 0} currently`
@@ -107,7 +126,13 @@ async function markDisrupted(machine: Machine, call: Call): Promise<void> {
       const others = (status.conditions ?? []).filter(({ type }) => type !== "DisruptionTarget");
       status.conditions = [
         ...others,
-        { type: "DisruptionTarget", status: "True", reason: "EvictionByEvictionAPI", message: "Eviction API: evicting", lastTransitionTime: formatTime(machine.clock.wallMs()) },
+        {
+          type: "DisruptionTarget",
+          status: "True",
+          reason: "EvictionByEvictionAPI",
+          message: "Eviction API: evicting",
+          lastTransitionTime: formatTime(machine.clock.wallMs()),
+        },
       ];
       return { write: pod };
     },

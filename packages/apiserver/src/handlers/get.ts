@@ -17,7 +17,8 @@ export async function getObject(machine: Machine, call: Call, resourceVersion = 
     found = await store.get(key, call.signal);
   } else {
     const revision = requireRevision(resourceVersion);
-    if (!(await machine.freshness.waitFor(revision, { timeoutMs: freshnessTimeoutMs, signal: call.signal }))) throw tooLargeResourceVersion(machine, revision);
+    if (!(await machine.freshness.waitFor(revision, { timeoutMs: freshnessTimeoutMs, signal: call.signal })))
+      throw tooLargeResourceVersion(machine, revision);
     found = store.cache.get(key);
   }
   if (found === undefined) throw newNotFound(groupResourceOf(call), call.name);

@@ -20,7 +20,12 @@ beforeEach(async () => {
 afterEach(() => test.close());
 
 async function create(name: string, extra: Partial<ConfigMap> = {}): Promise<ConfigMap> {
-  const state = await createObject(test.machine, test.call("configmaps"), { ...extra, metadata: { name, ...extra.metadata } } as ConfigMap, options);
+  const state = await createObject(
+    test.machine,
+    test.call("configmaps"),
+    { ...extra, metadata: { name, ...extra.metadata } } as ConfigMap,
+    options,
+  );
   await test.caughtUp();
   return state.object;
 }
@@ -50,7 +55,10 @@ describe("createObject()", () => {
   it("refuses a name that is taken and a resourceVersion", async () => {
     await create("a");
     expect(await refusal(() => create("a"))).toEqual({ reason: "AlreadyExists", message: 'configmaps "a" already exists' });
-    expect(await refusal(() => create("b", { metadata: { resourceVersion: "7" } }))).toEqual({ reason: "", message: "resourceVersion should not be set on objects to be created" });
+    expect(await refusal(() => create("b", { metadata: { resourceVersion: "7" } }))).toEqual({
+      reason: "",
+      message: "resourceVersion should not be set on objects to be created",
+    });
   });
 
   it("makes names from generateName", async () => {
@@ -70,7 +78,11 @@ describe("replaceObject()", () => {
     const call = test.call("configmaps", { name: "a" });
     await replaceObject(test.machine, call, { metadata: { name: "a" }, data: { x: "1" } } as ConfigMap, options);
     const stale = await refusal(() => replaceObject(test.machine, call, { ...first, data: { x: "2" } } as ConfigMap, options));
-    expect(stale).toEqual({ reason: "Conflict", message: 'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again' });
+    expect(stale).toEqual({
+      reason: "Conflict",
+      message:
+        'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
+    });
   });
 
   it("O3 does not write what changes nothing", async () => {
@@ -93,16 +105,24 @@ describe("replaceObject()", () => {
     const { isNew } = await replaceObject(test.machine, call, { metadata: { name: "l" } }, options);
     await test.caughtUp();
     const missing = await refusal(() => replaceObject(test.machine, call, { metadata: { name: "l" } }, options));
-    expect([isNew, missing.message]).toEqual([true, 'Lease.coordination.k8s.io "l" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update']);
-    expect((await refusal(() => replaceObject(test.machine, test.call("configmaps", { name: "no" }), { metadata: { name: "no" } }, options))).reason).toBe("NotFound");
+    expect([isNew, missing.message]).toEqual([
+      true,
+      'Lease.coordination.k8s.io "l" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update',
+    ]);
+    expect(
+      (await refusal(() => replaceObject(test.machine, test.call("configmaps", { name: "no" }), { metadata: { name: "no" } }, options)))
+        .reason,
+    ).toBe("NotFound");
   });
 
   it("loses no write among many writers", async () => {
     await create("a", { data: {} });
     const call = test.call("configmaps", { name: "a" });
-    const writers = Array.from({ length: 20 }, (_, n) => patchObject(test.machine, call, { type: "merge", patch: { data: { [`k${n}`]: "v" } }, text: "", force: false, options }));
+    const writers = Array.from({ length: 20 }, (_, n) =>
+      patchObject(test.machine, call, { type: "merge", patch: { data: { [`k${n}`]: "v" } }, text: "", force: false, options }),
+    );
     await Promise.all(writers);
-    expect(Object.keys((((await getObject(test.machine, call)).object as ConfigMap).data ?? {})).length).toBe(20);
+    expect(Object.keys(((await getObject(test.machine, call)).object as ConfigMap).data ?? {}).length).toBe(20);
   });
 });
 
@@ -111,7 +131,10 @@ describe("patchObject()", () => {
     await create("a", { data: { x: "1", y: "2" } });
     const call = test.call("configmaps", { name: "a" });
     const apply = async (type: "json" | "merge" | "strategic", patch: never): Promise<unknown> =>
-      ((await patchObject(test.machine, call, { type, patch, text: JSON.stringify(patch), force: false, options })).state.object as ConfigMap).data;
+      (
+        (await patchObject(test.machine, call, { type, patch, text: JSON.stringify(patch), force: false, options })).state
+          .object as ConfigMap
+      ).data;
     expect(await apply("json", [{ op: "replace", path: "/data/x", value: "3" }] as never)).toEqual({ x: "3", y: "2" });
     expect(await apply("merge", { data: { y: null } } as never)).toEqual({ x: "3" });
     expect(await apply("strategic", { data: { z: "4" } } as never)).toEqual({ x: "3", z: "4" });
@@ -120,7 +143,9 @@ describe("patchObject()", () => {
   it("names unknown fields in the words of patches", async () => {
     await create("a");
     const call = test.call("configmaps", { name: "a" });
-    const { message } = await refusal(() => patchObject(test.machine, call, { type: "merge", patch: { foo: 1 }, text: '{"foo":1}', force: false, options }));
+    const { message } = await refusal(() =>
+      patchObject(test.machine, call, { type: "merge", patch: { foo: 1 }, text: '{"foo":1}', force: false, options }),
+    );
     expect(message).toContain('strict decoding error: unknown field "foo"');
   });
 });
@@ -182,7 +207,9 @@ describe("listObjects()", () => {
     expect((await list({ resourceVersion: "3", resourceVersionMatch: "Exact" })).names).toEqual(["a", "b"]);
     expect((await list({ resourceVersion: "0" })).names).toHaveLength(5);
     expect((await refusal(() => list({ resourceVersion: "99", resourceVersionMatch: "Exact" }))).reason).toBe("Timeout");
-    expect((await refusal(() => list({ resourceVersionMatch: "Exact" }))).message).toContain("resourceVersionMatch is forbidden unless resourceVersion is provided");
+    expect((await refusal(() => list({ resourceVersionMatch: "Exact" }))).message).toContain(
+      "resourceVersionMatch is forbidden unless resourceVersion is provided",
+    );
   });
 
   it("selects by fields and refuses unknown ones", async () => {
@@ -198,7 +225,11 @@ describe("watchObjects()", () => {
     const abort = new AbortController();
     const seen: string[] = [];
     const items = watchObjects(test.machine, test.call("configmaps", { signal: abort.signal }), {
-      ...emptyListOptions, watch: true, sendInitialEvents: true, resourceVersionMatch: "NotOlderThan", allowWatchBookmarks: true,
+      ...emptyListOptions,
+      watch: true,
+      sendInitialEvents: true,
+      resourceVersionMatch: "NotOlderThan",
+      allowWatchBookmarks: true,
     });
     for await (const item of items) {
       seen.push(item.type === "BOOKMARK" ? `${item.type} ${item.endsInitialEvents}` : `${item.type} ${item.state.name}`);
@@ -209,7 +240,13 @@ describe("watchObjects()", () => {
   });
 
   it("ends at its timeout after a bookmark", async () => {
-    const items = watchObjects(test.machine, test.call("configmaps"), { ...emptyListOptions, watch: true, resourceVersion: "1", allowWatchBookmarks: true, timeoutSeconds: 10 });
+    const items = watchObjects(test.machine, test.call("configmaps"), {
+      ...emptyListOptions,
+      watch: true,
+      resourceVersion: "1",
+      allowWatchBookmarks: true,
+      timeoutSeconds: 10,
+    });
     const seen: string[] = [];
     const done = (async () => {
       for await (const item of items) seen.push(item.type);

@@ -78,12 +78,26 @@ function listFromCache(store: ObjectStore, page: Page, startKey: string | undefi
   };
 }
 
-async function listFromStore(store: ObjectStore, page: Page, start: { revision: number | undefined; startKey: string | undefined }, signal: AbortSignal): Promise<ListResult> {
+async function listFromStore(
+  store: ObjectStore,
+  page: Page,
+  start: { revision: number | undefined; startKey: string | undefined },
+  signal: AbortSignal,
+): Promise<ListResult> {
   const { keyPrefix, matches, exactKey } = page.selection;
   const states: CachedObject[] = [];
   let { revision, startKey } = start;
   for (;;) {
-    const chunk = await readChunk(store, { keyPrefix, startKey, limit: page.limit > 0 ? Math.max(page.limit - states.length, page.isSelective ? storePageSize : 1) : storePageSize, revision }, signal);
+    const chunk = await readChunk(
+      store,
+      {
+        keyPrefix,
+        startKey,
+        limit: page.limit > 0 ? Math.max(page.limit - states.length, page.isSelective ? storePageSize : 1) : storePageSize,
+        revision,
+      },
+      signal,
+    );
     revision = chunk.revision;
     for (const [position, state] of chunk.states.entries()) {
       startKey = `${state.key}\u0000`;
@@ -92,14 +106,23 @@ async function listFromStore(store: ObjectStore, page: Page, start: { revision: 
       const isEnd = position === chunk.states.length - 1 && !chunk.more;
       if (page.limit > 0 && states.length >= page.limit && !isEnd) {
         const remaining = chunk.count - position - 1;
-        return { states, revision, continue: encodeContinueToken(revision, state.key), remainingItemCount: page.isSelective ? undefined : remaining };
+        return {
+          states,
+          revision,
+          continue: encodeContinueToken(revision, state.key),
+          remainingItemCount: page.isSelective ? undefined : remaining,
+        };
       }
     }
     if (!chunk.more) return { states, revision, continue: "", remainingItemCount: undefined };
   }
 }
 
-async function readChunk(store: ObjectStore, range: Parameters<ObjectStore["listAt"]>[0], signal: AbortSignal): ReturnType<ObjectStore["listAt"]> {
+async function readChunk(
+  store: ObjectStore,
+  range: Parameters<ObjectStore["listAt"]>[0],
+  signal: AbortSignal,
+): ReturnType<ObjectStore["listAt"]> {
   try {
     return await store.listAt(range, signal);
   } catch (error) {

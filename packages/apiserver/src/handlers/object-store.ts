@@ -6,7 +6,15 @@
 // O2. A refusal that was decided on cached state is decided again on stored state before anyone hears of it.
 // O3. A write that changes nothing is not sent to the store.
 // Source: k8s.io/apiserver pkg/storage/etcd3/store.go GuaranteedUpdate.
-import { type KubernetesObject, metadataOf, newAlreadyExists, newNotFound, newRequestEntityTooLarge, semanticEqual, type StatusError } from "@lenj/apimachinery";
+import {
+  type KubernetesObject,
+  metadataOf,
+  newAlreadyExists,
+  newNotFound,
+  newRequestEntityTooLarge,
+  type StatusError,
+  semanticEqual,
+} from "@lenj/apimachinery";
 import { CachedObject } from "../core/cached-object.js";
 import type { StoredResource } from "../core/catalog.js";
 import type { ObjectCodec } from "../core/codec.js";
@@ -65,9 +73,17 @@ export class ObjectStore {
   }
 
   /** A page of the store's keys, decoded; keys are below the resource's prefix. */
-  async listAt(range: { keyPrefix: string; startKey?: string | undefined; limit?: number | undefined; revision?: number | undefined }, signal?: AbortSignal): Promise<Omit<ListPage, "records"> & { states: CachedObject[] }> {
+  async listAt(
+    range: { keyPrefix: string; startKey?: string | undefined; limit?: number | undefined; revision?: number | undefined },
+    signal?: AbortSignal,
+  ): Promise<Omit<ListPage, "records"> & { states: CachedObject[] }> {
     const page = await this.storage.list(
-      { prefix: this.keyPrefix + range.keyPrefix, startKey: range.startKey === undefined ? undefined : this.keyPrefix + range.startKey, limit: range.limit, revision: range.revision },
+      {
+        prefix: this.keyPrefix + range.keyPrefix,
+        startKey: range.startKey === undefined ? undefined : this.keyPrefix + range.startKey,
+        limit: range.limit,
+        revision: range.revision,
+      },
       { signal },
     );
     return { revision: page.revision, more: page.more, count: page.count, states: page.records.map((record) => this.decode(record)) };
@@ -76,7 +92,9 @@ export class ObjectStore {
   /** Throws StatusError AlreadyExists. The object's resourceVersion is set to that of the write. */
   async create(key: string, object: KubernetesObject, signal?: AbortSignal): Promise<CachedObject> {
     const { placement } = this.stored;
-    const outcome = await this.#refusingTooLarge(() => this.storage.create(this.keyPrefix + key, this.#encode(object), { signal, ttlSeconds: placement.ttlSeconds }));
+    const outcome = await this.#refusingTooLarge(() =>
+      this.storage.create(this.keyPrefix + key, this.#encode(object), { signal, ttlSeconds: placement.ttlSeconds }),
+    );
     if (!outcome.done) throw newAlreadyExists(this.groupResource, metadataOf(object).name ?? "");
     return stamp(key, object, outcome.revision);
   }
@@ -88,12 +106,19 @@ export class ObjectStore {
       if ("remove" in change) {
         const outcome = await this.storage.delete(this.keyPrefix + key, current.revision, { signal });
         if (!outcome.done) return { lost: outcome.current };
-        return { done: { state: stamp(key, change.remove === current.object ? copyShell(current.object) : change.remove, outcome.revision), change: "removed" } };
+        return {
+          done: {
+            state: stamp(key, change.remove === current.object ? copyShell(current.object) : change.remove, outcome.revision),
+            change: "removed",
+          },
+        };
       }
       if ("keep" in change || isUnchanged(change.write, current.object)) return { done: { state: current, change: "kept" } };
       const { placement } = this.stored;
       const value = this.#encode(change.write);
-      const outcome = await this.#refusingTooLarge(() => this.storage.replace(this.keyPrefix + key, value, current.revision, { signal, ttlSeconds: placement.ttlSeconds }));
+      const outcome = await this.#refusingTooLarge(() =>
+        this.storage.replace(this.keyPrefix + key, value, current.revision, { signal, ttlSeconds: placement.ttlSeconds }),
+      );
       return outcome.done ? { done: { state: stamp(key, change.write, outcome.revision), change: "written" } } : { lost: outcome.current };
     });
   }
@@ -105,7 +130,11 @@ export class ObjectStore {
     return decodeRecord(this.stored, this.#codec, key, record);
   }
 
-  async #guarded(key: string, signal: AbortSignal | undefined, attempt: (current: CachedObject) => Promise<{ done: ChangeResult } | { lost: StoredRecord | undefined }>): Promise<ChangeResult> {
+  async #guarded(
+    key: string,
+    signal: AbortSignal | undefined,
+    attempt: (current: CachedObject) => Promise<{ done: ChangeResult } | { lost: StoredRecord | undefined }>,
+  ): Promise<ChangeResult> {
     let current = this.cache.get(key);
     let isFresh = false;
     const refresh = async (): Promise<CachedObject> => {
@@ -159,7 +188,12 @@ export class ObjectStore {
 }
 
 /** Reads a record into the form that caches hold: normal, defaulted, with its resourceVersion. */
-export function decodeRecord(stored: StoredResource, codec: ObjectCodec, key: string, record: Pick<StoredRecord, "value" | "revision">): CachedObject {
+export function decodeRecord(
+  stored: StoredResource,
+  codec: ObjectCodec,
+  key: string,
+  record: Pick<StoredRecord, "value" | "revision">,
+): CachedObject {
   const object = codec.decodeStored(record.value);
   stored.declaration.defaults(object);
   return stamp(key, object, record.revision);

@@ -1,13 +1,25 @@
 // Patches: applied to the present state, then written like an update. Lost races are run again on the newer state.
 // Source: k8s.io/apiserver pkg/endpoints/handlers/patch.go.
 import {
-  applyJSONPatch, applyMergePatch, applyStrategicMergePatch, isJSONObject, isStatusError, type JSONObject, type JSONValue, type KubernetesObject, metadataOf, newBadRequest, PatchError, patchErrorToStatus, newUnsupportedMediaType,
+  applyJSONPatch,
+  applyMergePatch,
+  applyStrategicMergePatch,
+  isJSONObject,
+  isStatusError,
+  type JSONObject,
+  type JSONValue,
+  type KubernetesObject,
+  metadataOf,
+  newBadRequest,
+  newUnsupportedMediaType,
+  PatchError,
+  patchErrorToStatus,
 } from "@lenj/apimachinery";
 import { apiVersionOf, normalizePatched } from "./body.js";
 import type { Call, WriteOptions } from "./call.js";
 import { createObject } from "./create.js";
-import { type Machine } from "./machine.js";
-import { updateObject, type UpdateResult } from "./update.js";
+import type { Machine } from "./machine.js";
+import { type UpdateResult, updateObject } from "./update.js";
 
 export type PatchType = "json" | "merge" | "strategic" | "apply";
 
@@ -38,7 +50,8 @@ function patched(machine: Machine, call: Call, old: KubernetesObject, request: P
   if (!isJSONObject(result)) throw newBadRequest("the patched document is not an object");
   const object = normalizePatched(machine.codec, call, result as KubernetesObject, { kind, patchText: request.text }, request.options);
   const meta = metadataOf(object);
-  if (meta.name !== call.name) throw newBadRequest(`the name of the object (${meta.name ?? ""}) does not match the name on the URL (${call.name})`);
+  if (meta.name !== call.name)
+    throw newBadRequest(`the name of the object (${meta.name ?? ""}) does not match the name on the URL (${call.name})`);
   return object;
 }
 
@@ -52,7 +65,8 @@ function applyPatch(machine: Machine, call: Call, document: JSONObject, request:
         return applyMergePatch(document, request.patch);
       default: {
         const schema = machine.codec.patchSchema(call.endpoint.declaration.gvk);
-        if (schema === undefined) throw newUnsupportedMediaType(["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]);
+        if (schema === undefined)
+          throw newUnsupportedMediaType(["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]);
         if (!isJSONObject(request.patch)) throw new PatchError("MALFORMED", "error decoding patch: json: cannot unmarshal into a map");
         return applyStrategicMergePatch(document, request.patch, schema);
       }
@@ -76,7 +90,12 @@ async function applyObject(machine: Machine, call: Call, request: PatchRequest):
   };
   for (;;) {
     try {
-      return await updateObject(machine, call, { options, optionsKind: "PatchOptions", hasManagedFields: true, makeNext: (old) => apply(old) });
+      return await updateObject(machine, call, {
+        options,
+        optionsKind: "PatchOptions",
+        hasManagedFields: true,
+        makeNext: (old) => apply(old),
+      });
     } catch (error) {
       if (!isStatusError(error, "NotFound") || subresource !== undefined || error.status.details?.name !== call.name) throw error;
     }
@@ -97,11 +116,14 @@ function checkedConfig(call: Call, patch: JSONValue): KubernetesObject {
   const kind = subresource?.scale === undefined ? declaration.gvk : subresource.gvk;
   const expected = apiVersionOf(kind);
   if (config.apiVersion === undefined || config.apiVersion === "") throw newBadRequest("invalid object type: /, Kind=");
-  if (config.apiVersion !== expected) throw newBadRequest(`Incorrect version specified in apply patch. Specified patch version: ${config.apiVersion}, expected: ${expected}`);
+  if (config.apiVersion !== expected)
+    throw newBadRequest(`Incorrect version specified in apply patch. Specified patch version: ${config.apiVersion}, expected: ${expected}`);
   if (config.kind !== kind.kind) throw newBadRequest(`invalid object type: ${config.apiVersion}, Kind=${config.kind ?? ""}`);
-  if (config.metadata?.managedFields !== undefined && config.metadata.managedFields !== null) throw newBadRequest("metadata.managedFields must be nil");
+  if (config.metadata?.managedFields !== undefined && config.metadata.managedFields !== null)
+    throw newBadRequest("metadata.managedFields must be nil");
   const meta = metadataOf(config);
   if (!meta.name) meta.name = call.name;
-  if (meta.name !== call.name) throw newBadRequest(`the name of the object (${meta.name}) does not match the name on the URL (${call.name})`);
+  if (meta.name !== call.name)
+    throw newBadRequest(`the name of the object (${meta.name}) does not match the name on the URL (${call.name})`);
   return config;
 }

@@ -8,7 +8,8 @@ export const preservingTracker: ManagedFieldsTracker = {
     delete object.metadata?.managedFields;
   },
   onUpdate(object, old) {
-    if (object.metadata !== undefined && object.metadata.managedFields === undefined && old.metadata?.managedFields !== undefined) object.metadata.managedFields = old.metadata.managedFields;
+    if (object.metadata !== undefined && object.metadata.managedFields === undefined && old.metadata?.managedFields !== undefined)
+      object.metadata.managedFields = old.metadata.managedFields;
   },
   apply(_live, { call }) {
     throw newMethodNotSupported(groupResourceOf(call), "apply");

@@ -1,6 +1,19 @@
 // The scale subresource: an autoscaling/v1 Scale as a view on a workload. Source: pkg/registry/apps/deployment/storage ScaleREST.
 import {
-  applyJSONPatch, applyMergePatch, applyStrategicMergePatch, field, isJSONObject, type JSONObject, type KubernetesObject, metadataOf, newBadRequest, newInvalid, newMethodNotSupported, PatchError, patchErrorToStatus, type ScalePaths,
+  applyJSONPatch,
+  applyMergePatch,
+  applyStrategicMergePatch,
+  field,
+  isJSONObject,
+  type JSONObject,
+  type KubernetesObject,
+  metadataOf,
+  newBadRequest,
+  newInvalid,
+  newMethodNotSupported,
+  PatchError,
+  patchErrorToStatus,
+  type ScalePaths,
 } from "@lenj/apimachinery";
 import type { autoscalingv1 } from "@lenj/proto/k8s";
 import type { CachedObject } from "../core/cached-object.js";
@@ -53,7 +66,8 @@ async function writeScale(machine: Machine, call: Call, write: ScaleWrite): Prom
     makeNext: (old) => {
       const scale = write.next(scaleDocument(call, old));
       const replicas = scale.spec?.replicas ?? 0;
-      if (replicas < 0) throw newInvalid(scaleKind, call.name, [field.invalid("spec.replicas", replicas, "must be greater than or equal to 0")]);
+      if (replicas < 0)
+        throw newInvalid(scaleKind, call.name, [field.invalid("spec.replicas", replicas, "must be greater than or equal to 0")]);
       pathsOf(call).setReplicas(old, replicas);
       const meta = metadataOf(old);
       if (scale.metadata?.resourceVersion) meta.resourceVersion = scale.metadata.resourceVersion;

@@ -1,5 +1,12 @@
 // Label and field selectors of a request, made into one question to an object.
-import { type KubernetesObject, matchesFieldSelector, newBadRequest, parseFieldSelector, parseLabelSelector, type ResourceDeclaration } from "@lenj/apimachinery";
+import {
+  type KubernetesObject,
+  matchesFieldSelector,
+  newBadRequest,
+  parseFieldSelector,
+  parseLabelSelector,
+  type ResourceDeclaration,
+} from "@lenj/apimachinery";
 import type { ListOptions } from "../core/list-options.js";
 import type { Selection } from "../core/watch-cache.js";
 import type { Call } from "./call.js";
@@ -15,11 +22,19 @@ export function selectionOf(call: Call, options: Pick<ListOptions, "labelSelecto
   refuseUnknownFields(declaration, terms);
   const pinned = pin(terms, "metadata.name");
   const name = call.name !== "" ? call.name : pinned;
-  const namespace = call.namespace !== "" ? call.namespace : declaration.scope === "Namespaced" ? pin(terms, "metadata.namespace") : undefined;
+  const namespace =
+    call.namespace !== "" ? call.namespace : declaration.scope === "Namespaced" ? pin(terms, "metadata.namespace") : undefined;
   const keyPrefix = declaration.scope === "Namespaced" && namespace !== undefined && namespace !== "" ? `${namespace}/` : "";
   const isPinned = name !== undefined && name !== "" && (declaration.scope === "Cluster" || keyPrefix !== "");
   // What the key says already need not be asked again.
-  const asked = terms.filter(({ field, operator }) => !(operator === "=" && ((field === "metadata.name" && isPinned && name === pinned) || (field === "metadata.namespace" && keyPrefix !== "" && call.namespace === ""))));
+  const asked = terms.filter(
+    ({ field, operator }) =>
+      !(
+        operator === "=" &&
+        ((field === "metadata.name" && isPinned && name === pinned) ||
+          (field === "metadata.namespace" && keyPrefix !== "" && call.namespace === ""))
+      ),
+  );
   return {
     keyPrefix,
     exactKey: isPinned ? store.keyOf(namespace ?? "", name) : undefined,
@@ -27,7 +42,11 @@ export function selectionOf(call: Call, options: Pick<ListOptions, "labelSelecto
   };
 }
 
-function predicate(declaration: ResourceDeclaration, labels: ReturnType<typeof parseLabelSelector> | undefined, terms: Requirements): Selection["matches"] {
+function predicate(
+  declaration: ResourceDeclaration,
+  labels: ReturnType<typeof parseLabelSelector> | undefined,
+  terms: Requirements,
+): Selection["matches"] {
   if (labels === undefined && terms.length === 0) return undefined;
   const fields = new Map(declaration.selectableFields.map(({ label, value }) => [label, value]));
   const fromStorage = declaration.storage?.conversion?.fromStorage;
@@ -45,7 +64,8 @@ function predicate(declaration: ResourceDeclaration, labels: ReturnType<typeof p
 
 function refuseUnknownFields(declaration: ResourceDeclaration, terms: Requirements): void {
   for (const { field } of terms) {
-    if (field === "metadata.name" || field === "metadata.namespace" || declaration.selectableFields.some(({ label }) => label === field)) continue;
+    if (field === "metadata.name" || field === "metadata.namespace" || declaration.selectableFields.some(({ label }) => label === field))
+      continue;
     throw newBadRequest(declaration.unknownFieldLabel(field));
   }
 }

@@ -1,7 +1,18 @@
 // Replaces objects: PUT, and what patches end in.
 // Source: k8s.io/apiserver pkg/endpoints/handlers/update.go, pkg/registry/generic/registry/store.go Update.
 import {
-  beforeUpdate, cloneJSON, field, isReadyForRemoval, isStatusError, type KubernetesObject, metadataOf, newConflict, newInvalid, newNotFound, optimisticLockMessage, type UpdateStrategy,
+  beforeUpdate,
+  cloneJSON,
+  field,
+  isReadyForRemoval,
+  isStatusError,
+  type KubernetesObject,
+  metadataOf,
+  newConflict,
+  newInvalid,
+  newNotFound,
+  optimisticLockMessage,
+  type UpdateStrategy,
 } from "@lenj/apimachinery";
 import { CachedObject } from "../core/cached-object.js";
 import { attributesOf } from "./admit.js";
@@ -38,7 +49,11 @@ export interface UpdateRequest {
 /** PUT of `body` (served form, normal form). */
 export function replaceObject(machine: Machine, call: Call, body: KubernetesObject, options: WriteOptions): Promise<UpdateResult> {
   checkName(body, call);
-  return updateObject(machine, call, { options, makeNext: () => cloneJSON(body), mayCreate: call.endpoint.declaration.allowCreateOnUpdate && call.endpoint.subresource === undefined });
+  return updateObject(machine, call, {
+    options,
+    makeNext: () => cloneJSON(body),
+    mayCreate: call.endpoint.declaration.allowCreateOnUpdate && call.endpoint.subresource === undefined,
+  });
 }
 
 export async function updateObject(machine: Machine, call: Call, request: UpdateRequest): Promise<UpdateResult> {
@@ -73,7 +88,8 @@ export async function updateObject(machine: Machine, call: Call, request: Update
     if (change === "removed") await extensionOf(machine, declaration)?.afterDelete?.(state.object);
     return { state, isNew: false };
   } catch (error) {
-    if (request.mayCreate === true && isStatusError(error, "NotFound") && planned === undefined) return createInstead(machine, call, request);
+    if (request.mayCreate === true && isStatusError(error, "NotFound") && planned === undefined)
+      return createInstead(machine, call, request);
     throw error;
   } finally {
     await settle(isCommitted);
@@ -90,14 +106,24 @@ async function createInstead(machine: Machine, call: Call, request: UpdateReques
   return { state: await createObject(machine, call, object, request.options), isNew: true };
 }
 
-async function prepareUpdate(machine: Machine, call: Call, request: UpdateRequest, current: CachedObject): Promise<{ stored: KubernetesObject; finish: FinishWrite }> {
+async function prepareUpdate(
+  machine: Machine,
+  call: Call,
+  request: UpdateRequest,
+  current: CachedObject,
+): Promise<{ stored: KubernetesObject; finish: FinishWrite }> {
   const { declaration, subresource } = call.endpoint;
   const { options } = request;
   const old = toServedCopy(declaration, current.object);
   const object = await request.makeNext(cloneJSON(old));
   checkVersionAndIdentity(call, object, old);
   const admission = attributesOf(call, {
-    operation: "UPDATE", object, oldObject: old, dryRun: options.dryRun, kind: declaration.gvk, options: writeOptionsDocument(request.optionsKind ?? "UpdateOptions", options),
+    operation: "UPDATE",
+    object,
+    oldObject: old,
+    dryRun: options.dryRun,
+    kind: declaration.gvk,
+    options: writeOptionsDocument(request.optionsKind ?? "UpdateOptions", options),
   });
   await machine.admission.admit(admission);
   declaration.defaults(object);
@@ -105,7 +131,8 @@ async function prepareUpdate(machine: Machine, call: Call, request: UpdateReques
   const extension = subresource === undefined ? extensionOf(machine, declaration) : undefined;
   const finish = (await extension?.beginUpdate?.(object, old, call, options.dryRun)) ?? nothingToFinish;
   try {
-    for (const warning of beforeUpdate(declaration, strategy, { object, old, context: contextOf(call, machine, options.dryRun) })) call.warnings.add(warning);
+    for (const warning of beforeUpdate(declaration, strategy, { object, old, context: contextOf(call, machine, options.dryRun) }))
+      call.warnings.add(warning);
     if (request.hasManagedFields !== true) machine.managedFields.onUpdate(object, old, { call, options });
     await machine.admission.validate(admission);
     return { stored: toStored(declaration, object), finish };
@@ -120,7 +147,8 @@ function checkVersionAndIdentity(call: Call, object: KubernetesObject, old: Kube
   const { declaration } = call.endpoint;
   const meta = metadataOf(object);
   const oldMeta = metadataOf(old);
-  if (meta.uid && meta.uid !== oldMeta.uid) throw newConflict(groupResourceOf(call), call.name, uidPreconditionText(meta.uid, oldMeta.uid ?? ""));
+  if (meta.uid && meta.uid !== oldMeta.uid)
+    throw newConflict(groupResourceOf(call), call.name, uidPreconditionText(meta.uid, oldMeta.uid ?? ""));
   if (!meta.resourceVersion || meta.resourceVersion === "0") {
     if (!declaration.allowUnconditionalUpdate) {
       throw newInvalid(declaration.gvk, call.name, [field.invalid("metadata.resourceVersion", 0, "must be specified for an update")]);

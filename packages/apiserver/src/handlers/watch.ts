@@ -24,7 +24,13 @@ export function watchObjects(machine: Machine, call: Call, options: ListOptions)
   const selection = selectionOf(call, options, store);
   const isInitialWanted = options.sendInitialEvents ?? (options.resourceVersion === "" || options.resourceVersion === "0");
   const after = options.resourceVersion === "" ? undefined : requireRevision(options.resourceVersion);
-  return stream(machine, call, { options, isInitialWanted, after, open: (from) => store.cache.watch(selection, from, { markInitialEventsEnd: options.sendInitialEvents === true && options.allowWatchBookmarks }) });
+  return stream(machine, call, {
+    options,
+    isInitialWanted,
+    after,
+    open: (from) =>
+      store.cache.watch(selection, from, { markInitialEventsEnd: options.sendInitialEvents === true && options.allowWatchBookmarks }),
+  });
 }
 
 interface WatchPlan {
@@ -36,7 +42,10 @@ interface WatchPlan {
 
 async function* stream(machine: Machine, call: Call, plan: WatchPlan): AsyncIterable<WatchItem> {
   const { clock, random } = machine;
-  const timeoutMs = plan.options.timeoutSeconds !== undefined && plan.options.timeoutSeconds > 0 ? plan.options.timeoutSeconds * 1_000 : minRequestTimeoutMs + random.below(minRequestTimeoutMs);
+  const timeoutMs =
+    plan.options.timeoutSeconds !== undefined && plan.options.timeoutSeconds > 0
+      ? plan.options.timeoutSeconds * 1_000
+      : minRequestTimeoutMs + random.below(minRequestTimeoutMs);
   const from = await startOf(machine, call, plan, timeoutMs);
   if (from === undefined) return;
   const watcher = plan.open(from);
@@ -72,7 +81,8 @@ async function* stream(machine: Machine, call: Call, plan: WatchPlan): AsyncIter
 /** Where the watch starts once the caches are far enough; undefined when its time was over before that. */
 async function startOf(machine: Machine, call: Call, plan: WatchPlan, timeoutMs: number): Promise<number | "initial" | undefined> {
   const { freshness, storage } = machine;
-  const wait = async (revision: number): Promise<boolean> => freshness.waitFor(revision, { timeoutMs: freshnessTimeoutMs, signal: call.signal });
+  const wait = async (revision: number): Promise<boolean> =>
+    freshness.waitFor(revision, { timeoutMs: freshnessTimeoutMs, signal: call.signal });
   if (plan.isInitialWanted) {
     // Without a resourceVersion a streamed list is as fresh as a list is; a plain watch takes the cache as it is.
     const revision = plan.after ?? (plan.options.sendInitialEvents === true ? await storage.currentRevision({ signal: call.signal }) : 0);

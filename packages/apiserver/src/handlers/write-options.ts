@@ -26,7 +26,8 @@ export function checkWriteOptions(raw: RawWriteOptions, kind: WriteOptionsKind, 
     }
   }
   if (Buffer.byteLength(raw.fieldManager) > fieldManagerLengthMax) errors.push(field.tooLong("fieldManager", fieldManagerLengthMax));
-  else if (!/^[\P{C}]*$/u.test(raw.fieldManager)) errors.push(field.invalid("fieldManager", raw.fieldManager, "should only contain printable characters"));
+  else if (!/^[\P{C}]*$/u.test(raw.fieldManager))
+    errors.push(field.invalid("fieldManager", raw.fieldManager, "should only contain printable characters"));
   if (raw.dryRun.some((value) => value !== "All")) errors.push(field.notSupported("dryRun", raw.dryRun, ["All"]));
   if (raw.fieldValidation !== "" && !validations.has(raw.fieldValidation)) {
     errors.push(field.notSupported("fieldValidation", raw.fieldValidation, ["Ignore", "Strict", "Warn"]));

@@ -15,9 +15,12 @@ export function kubeletOf(node: corev1.Node | undefined, nodeName: string, prefe
   const addresses = node.status?.addresses ?? [];
   for (const type of preferredTypes) {
     const address = addresses.find((candidate) => candidate.type === type)?.address;
-    if (address !== undefined && address !== "") return { host: address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || kubeletPort };
+    if (address !== undefined && address !== "")
+      return { host: address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || kubeletPort };
   }
-  throw newServiceUnavailable(`no preferred addresses found; known addresses: [${addresses.map(({ type, address }) => `{${type} ${address}}`).join(" ")}]`);
+  throw newServiceUnavailable(
+    `no preferred addresses found; known addresses: [${addresses.map(({ type, address }) => `{${type} ${address}}`).join(" ")}]`,
+  );
 }
 
 /** The container that is meant: the named one, or the only one. Throws StatusError BadRequest in upstream's words. */
@@ -34,7 +37,10 @@ export function chooseContainer(pod: corev1.Pod, wanted: string): string {
   const [only] = containers;
   if (only !== undefined && containers.length === 1) return only;
   if (only === undefined) throw newBadRequest(`a container name must be specified for pod ${name}`);
-  const others = [...(inits.length > 0 ? [` or one of the init containers: [${inits.join(" ")}]`] : []), ...(ephemeral.length > 0 ? [` or one of the ephemeral containers: [${ephemeral.join(" ")}]`] : [])];
+  const others = [
+    ...(inits.length > 0 ? [` or one of the init containers: [${inits.join(" ")}]`] : []),
+    ...(ephemeral.length > 0 ? [` or one of the ephemeral containers: [${ephemeral.join(" ")}]`] : []),
+  ];
   throw newBadRequest(`a container name must be specified for pod ${name}, choose one of: [${containers.join(" ")}]${others.join("")}`);
 }
 
@@ -47,7 +53,8 @@ export function hostOf(pod: corev1.Pod): string {
 /** Path and query of exec and attach on the kubelet. */
 export function execPath(pod: corev1.Pod, which: "exec" | "attach", query: URLSearchParams): string {
   const container = chooseContainer(pod, query.get("container") ?? "");
-  const isOn = (name: string, byDefault: boolean): boolean => (query.has(name) ? ["", "1", "true"].includes(query.get(name) ?? "") : byDefault);
+  const isOn = (name: string, byDefault: boolean): boolean =>
+    query.has(name) ? ["", "1", "true"].includes(query.get(name) ?? "") : byDefault;
   const asked = new URLSearchParams();
   const tty = isOn("tty", false);
   if (isOn("stdin", false)) asked.append("input", "1");

@@ -4,7 +4,7 @@
 // P1. An upgraded connection is relayed as bytes both ways: WebSocket, SPDY and SPDY in WebSocket look the same from here.
 // P2. When either side ends, the other ends; nothing is kept.
 // Source: k8s.io/apimachinery pkg/util/proxy/upgradeaware.go.
-import { request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import { newServiceUnavailable } from "@lenj/apimachinery";
@@ -16,17 +16,36 @@ export interface RelayTarget {
   readonly port: number;
   /** With the query. */
   readonly path: string;
-  readonly tls?: { readonly cert?: string | undefined; readonly key?: string | undefined; readonly ca?: string | undefined; readonly isVerified: boolean } | undefined;
+  readonly tls?:
+    | {
+        readonly cert?: string | undefined;
+        readonly key?: string | undefined;
+        readonly ca?: string | undefined;
+        readonly isVerified: boolean;
+      }
+    | undefined;
   readonly connectTimeoutMs: number;
 }
 
 /** Headers about this hop or about who the client is; they do not travel. */
 const hopHeaders = new Set([
-  "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
-  "authorization", "host",
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+  "authorization",
+  "host",
 ]);
 
-export function forwardedHeaders(headers: Readonly<Record<string, string | string[] | undefined>>, remoteAddress: string): Record<string, string | string[]> {
+export function forwardedHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  remoteAddress: string,
+): Record<string, string | string[]> {
   const kept: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || hopHeaders.has(name) || name.startsWith(":") || name.startsWith("impersonate-")) continue;
@@ -38,7 +57,11 @@ export function forwardedHeaders(headers: Readonly<Record<string, string | strin
 }
 
 /** A request whose answer is passed on as it comes, each piece at once. */
-export async function relayRequest(exchange: Exchange, target: RelayTarget, options: { signal: AbortSignal; refusal?: (code: number, body: string) => Error }): Promise<void> {
+export async function relayRequest(
+  exchange: Exchange,
+  target: RelayTarget,
+  options: { signal: AbortSignal; refusal?: (code: number, body: string) => Error },
+): Promise<void> {
   const { signal, refusal } = options;
   const request = open(target, { method: exchange.method, headers: forwardedHeaders(exchange.headers(), exchange.remoteAddress), signal });
   exchange.bodyStream().pipe(request);
@@ -110,7 +133,8 @@ async function relayRefusal(socket: Duplex, response: IncomingMessage): Promise<
 
 function responseHead(response: IncomingMessage): string {
   const lines = [`HTTP/1.1 ${response.statusCode ?? 502} ${response.statusMessage ?? ""}`];
-  for (const [name, value] of Object.entries(response.headers)) for (const one of Array.isArray(value) ? value : [value ?? ""]) lines.push(`${name}: ${one}`);
+  for (const [name, value] of Object.entries(response.headers))
+    for (const one of Array.isArray(value) ? value : [value ?? ""]) lines.push(`${name}: ${one}`);
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
@@ -140,9 +164,20 @@ function joined(client: UpgradeRequest, other: { socket: Duplex; head: Buffer })
   });
 }
 
-function open(target: RelayTarget, options: { method: string; headers: Record<string, string | string[]>; signal: AbortSignal }): ClientRequest {
+function open(
+  target: RelayTarget,
+  options: { method: string; headers: Record<string, string | string[]>; signal: AbortSignal },
+): ClientRequest {
   const { tls } = target;
-  const common: RequestOptions = { host: target.host, port: target.port, path: target.path, method: options.method, headers: options.headers, signal: options.signal, agent: false };
+  const common: RequestOptions = {
+    host: target.host,
+    port: target.port,
+    path: target.path,
+    method: options.method,
+    headers: options.headers,
+    signal: options.signal,
+    agent: false,
+  };
   const request =
     target.scheme === "http"
       ? httpRequest(common)
@@ -165,6 +200,8 @@ function open(target: RelayTarget, options: { method: string; headers: Record<st
 function answered(request: ClientRequest, target: RelayTarget): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once("response", resolve);
-    request.once("error", (error: Error) => reject(newServiceUnavailable(`error trying to reach service: dial tcp ${target.host}:${target.port}: ${error.message}`)));
+    request.once("error", (error: Error) =>
+      reject(newServiceUnavailable(`error trying to reach service: dial tcp ${target.host}:${target.port}: ${error.message}`)),
+    );
   });
 }

@@ -8,7 +8,7 @@ import { getObject } from "../handlers/get.js";
 import type { ResourceRequest } from "../rest/resource-routes.js";
 import { execPath, hostOf, kubeletOf, logPath, portForwardPath } from "./kubelet-location.js";
 import { validateLogOptions } from "./log-options.js";
-import { forwardedHeaders, relayRequest, type RelayTarget, relayUpgrade } from "./relay.js";
+import { forwardedHeaders, type RelayTarget, relayRequest, relayUpgrade } from "./relay.js";
 
 export interface KubeletAccess {
   readonly preferredAddressTypes: readonly string[];
@@ -29,48 +29,70 @@ export function createProxies(reader: ObjectReader, kubelets: KubeletAccess): Re
     const { cert, key, ca, connectTimeoutMs } = kubelets;
     return { scheme: "https", host, port, path, tls: { cert, key, ca, isVerified: ca !== undefined }, connectTimeoutMs };
   };
-  const ofPod = (makePath: (pod: corev1.Pod, query: URLSearchParams) => string): ProxyHandler => async (resource) => {
-    const pod = await readPod(resource);
-    const path = makePath(pod, resource.exchange.query);
-    await relay(resource, kubeletTarget(hostOf(pod), path));
-  };
+  const ofPod =
+    (makePath: (pod: corev1.Pod, query: URLSearchParams) => string): ProxyHandler =>
+    async (resource) => {
+      const pod = await readPod(resource);
+      const path = makePath(pod, resource.exchange.query);
+      await relay(resource, kubeletTarget(hostOf(pod), path));
+    };
   return new Map<string, ProxyHandler>([
     ["/pods/exec", ofPod((pod, query) => execPath(pod, "exec", query))],
     ["/pods/attach", ofPod((pod, query) => execPath(pod, "attach", query))],
     ["/pods/portforward", ofPod(portForwardPath)],
-    ["/pods/log", async (resource) => {
-      const { call, exchange } = resource;
-      validateLogOptions(exchange.query, call.name);
-      const pod = await readPod(resource);
-      const path = logPath(pod, exchange.query);
-      // A pod that has not been placed has said nothing yet.
-      if (!pod.spec?.nodeName) return exchange.send(200, { "content-type": "text/plain" }, "");
-      const refusal = (code: number, body: string): Error =>
-        code === 400
-          ? newBadRequest(body)
-          : newGenericServerResponse({ code, verb: "GET", resource: { group: "", resource: "pods/log" }, name: call.name, serverMessage: body.trim(), retryAfterSeconds: 0, unexpected: true });
-      await relayRequest(exchange, kubeletTarget(pod.spec.nodeName, path), { signal: call.signal, refusal });
-    }],
-    ["/nodes/proxy", async (resource) => {
-      const { scheme, name, port } = splitName(resource.call.name, "https");
-      if (await redirected(resource)) return;
-      const target = kubeletTarget(name, restOf(resource));
-      await relay(resource, { ...target, scheme, port: port === "" ? target.port : Number(port) });
-    }],
-    ["/pods/proxy", async (resource) => {
-      const { scheme, name, port } = splitName(resource.call.name);
-      if (await redirected(resource)) return;
-      const pod = await readPod({ ...resource, call: { ...resource.call, name } });
-      const host = pod.status?.podIP ?? "";
-      const number = port === "" ? (pod.spec?.containers?.[0]?.ports?.[0]?.containerPort ?? 80) : portOfPod(pod, port);
-      await relay(resource, directTarget({ scheme, host, port: number }, resource, kubelets));
-    }],
-    ["/services/proxy", async (resource) => {
-      const { scheme, name, port } = splitName(resource.call.name);
-      if (await redirected(resource)) return;
-      const { host, port: number } = endpointOf(reader, resource.call.namespace, name, port);
-      await relay(resource, directTarget({ scheme, host, port: number }, resource, kubelets));
-    }],
+    [
+      "/pods/log",
+      async (resource) => {
+        const { call, exchange } = resource;
+        validateLogOptions(exchange.query, call.name);
+        const pod = await readPod(resource);
+        const path = logPath(pod, exchange.query);
+        // A pod that has not been placed has said nothing yet.
+        if (!pod.spec?.nodeName) return exchange.send(200, { "content-type": "text/plain" }, "");
+        const refusal = (code: number, body: string): Error =>
+          code === 400
+            ? newBadRequest(body)
+            : newGenericServerResponse({
+                code,
+                verb: "GET",
+                resource: { group: "", resource: "pods/log" },
+                name: call.name,
+                serverMessage: body.trim(),
+                retryAfterSeconds: 0,
+                unexpected: true,
+              });
+        await relayRequest(exchange, kubeletTarget(pod.spec.nodeName, path), { signal: call.signal, refusal });
+      },
+    ],
+    [
+      "/nodes/proxy",
+      async (resource) => {
+        const { scheme, name, port } = splitName(resource.call.name, "https");
+        if (await redirected(resource)) return;
+        const target = kubeletTarget(name, restOf(resource));
+        await relay(resource, { ...target, scheme, port: port === "" ? target.port : Number(port) });
+      },
+    ],
+    [
+      "/pods/proxy",
+      async (resource) => {
+        const { scheme, name, port } = splitName(resource.call.name);
+        if (await redirected(resource)) return;
+        const pod = await readPod({ ...resource, call: { ...resource.call, name } });
+        const host = pod.status?.podIP ?? "";
+        const number = port === "" ? (pod.spec?.containers?.[0]?.ports?.[0]?.containerPort ?? 80) : portOfPod(pod, port);
+        await relay(resource, directTarget({ scheme, host, port: number }, resource, kubelets));
+      },
+    ],
+    [
+      "/services/proxy",
+      async (resource) => {
+        const { scheme, name, port } = splitName(resource.call.name);
+        if (await redirected(resource)) return;
+        const { host, port: number } = endpointOf(reader, resource.call.namespace, name, port);
+        await relay(resource, directTarget({ scheme, host, port: number }, resource, kubelets));
+      },
+    ],
   ]);
 }
 
@@ -88,7 +110,12 @@ async function relay(resource: ResourceRequest, target: RelayTarget): Promise<vo
   const headers = forwardedHeaders(exchange.headers(), exchange.remoteAddress);
   const protocols = headers["sec-websocket-protocol"];
   // The token that browsers send as a protocol was for this server.
-  if (typeof protocols === "string") headers["sec-websocket-protocol"] = protocols.split(",").map((part) => part.trim()).filter((part) => !part.startsWith("base64url.bearer.")).join(", ");
+  if (typeof protocols === "string")
+    headers["sec-websocket-protocol"] = protocols
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => !part.startsWith("base64url.bearer."))
+      .join(", ");
   await relayUpgrade(exchange.upgrade, target, headers);
 }
 
@@ -98,7 +125,8 @@ function splitName(text: string, byDefault: "http" | "https" = "http"): { scheme
   if (parts.length === 1) return { scheme: byDefault, name: text, port: "" };
   if (parts.length === 2) return { scheme: byDefault, name: parts[0] as string, port: parts[1] as string };
   const [scheme, name, port] = parts as [string, string, string];
-  if (parts.length !== 3 || (scheme !== "http" && scheme !== "https" && scheme !== "")) throw newBadRequest(`invalid request ${JSON.stringify(text)}`);
+  if (parts.length !== 3 || (scheme !== "http" && scheme !== "https" && scheme !== ""))
+    throw newBadRequest(`invalid request ${JSON.stringify(text)}`);
   return { scheme: scheme === "" ? byDefault : scheme, name, port };
 }
 
@@ -118,7 +146,11 @@ async function redirected({ exchange }: ResourceRequest): Promise<boolean> {
   return true;
 }
 
-function directTarget(address: { scheme: "http" | "https"; host: string; port: number }, resource: ResourceRequest, kubelets: KubeletAccess): RelayTarget {
+function directTarget(
+  address: { scheme: "http" | "https"; host: string; port: number },
+  resource: ResourceRequest,
+  kubelets: KubeletAccess,
+): RelayTarget {
   if (!isProxyable(address.host)) throw newBadRequest("address not allowed");
   return { ...address, path: restOf(resource), tls: { isVerified: false }, connectTimeoutMs: kubelets.connectTimeoutMs };
 }
@@ -139,9 +171,17 @@ function endpointOf(reader: ObjectReader, namespace: string, name: string, port:
   const service = reader.get<corev1.Service>({ group: "", resource: "services" }, namespace, name);
   if (service === undefined) throw newNotFound({ group: "", resource: "services" }, name);
   const ports = service.spec?.ports ?? [];
-  const wanted = port === "" ? (ports.length === 1 ? ports[0] : ports.find((candidate) => !candidate.name)) : ports.find((candidate) => candidate.name === port || String(candidate.port) === port);
-  if (wanted === undefined) throw newServiceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
-  const slices = reader.list<discoveryv1.EndpointSlice>({ group: "discovery.k8s.io", resource: "endpointslices" }, namespace).filter(({ metadata }) => metadata?.labels?.["kubernetes.io/service-name"] === name);
+  const wanted =
+    port === ""
+      ? ports.length === 1
+        ? ports[0]
+        : ports.find((candidate) => !candidate.name)
+      : ports.find((candidate) => candidate.name === port || String(candidate.port) === port);
+  if (wanted === undefined)
+    throw newServiceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
+  const slices = reader
+    .list<discoveryv1.EndpointSlice>({ group: "discovery.k8s.io", resource: "endpointslices" }, namespace)
+    .filter(({ metadata }) => metadata?.labels?.["kubernetes.io/service-name"] === name);
   for (const slice of slices) {
     const number = slice.ports?.find((candidate) => (candidate.name ?? "") === (wanted.name ?? ""))?.port;
     const host = slice.endpoints?.find(({ conditions }) => conditions?.ready !== false)?.addresses?.[0];

@@ -47,7 +47,8 @@ export function createDocumentHandler(options: DocumentOptions): NonResourceHand
     const wanted = negotiateDiscovery(exchange.header("accept"));
     const catalog = options.catalog();
     if (wanted === "legacy") {
-      const document = which === "core" ? legacyAPIVersions(options.serverAddress()) : legacyGroupList(catalog.groups.filter(({ name }) => name !== ""));
+      const document =
+        which === "core" ? legacyAPIVersions(options.serverAddress()) : legacyGroupList(catalog.groups.filter(({ name }) => name !== ""));
       return sendDocument(answer, 200, document, jsonObject, { vary: "Accept" });
     }
     const { body, etag } = rendered(catalog.aggregated(which, wanted));
@@ -61,8 +62,10 @@ export function createDocumentHandler(options: DocumentOptions): NonResourceHand
     if (exchange.method !== "GET" && exchange.method !== "HEAD") return false;
     if (path === "/api" || path === "/api/") return done(serveDiscovery(exchange, answer, "core"));
     if (path === "/apis" || path === "/apis/") return done(serveDiscovery(exchange, answer, "named"));
-    if (path === "/version" || path === "/version/") return done(sendBytes(answer, 200, jsonObject, [Buffer.from(JSON.stringify(versionDocument(options.build), null, 2))]));
-    if (path === "/metrics") return done(options.metrics.metrics().then((text) => exchange.send(200, { "content-type": options.metrics.contentType }, text)));
+    if (path === "/version" || path === "/version/")
+      return done(sendBytes(answer, 200, jsonObject, [Buffer.from(JSON.stringify(versionDocument(options.build), null, 2))]));
+    if (path === "/metrics")
+      return done(options.metrics.metrics().then((text) => exchange.send(200, { "content-type": options.metrics.contentType }, text)));
     if (/^\/(healthz|livez|readyz)(\/|$)/.test(path)) return serveHealth(exchange, options.health);
     if (path.startsWith("/openapi/")) return serveOpenAPI(exchange, answer, options.openapi);
     const wellKnown = options.wellKnown.find((document) => document.path === path);
@@ -96,7 +99,10 @@ async function serveHealth(exchange: Exchange, health: HealthChecks): Promise<bo
   const [endpoint, ...rest] = exchange.path.slice(1).split("/");
   const only = rest.join("/");
   if (only !== "" && !health.names(endpoint as HealthEndpoint).includes(only)) return false;
-  const report = await health.report(endpoint as HealthEndpoint, { ...(only !== "" && { only }), exclude: exchange.query.getAll("exclude") });
+  const report = await health.report(endpoint as HealthEndpoint, {
+    ...(only !== "" && { only }),
+    exclude: exchange.query.getAll("exclude"),
+  });
   const isVerbose = exchange.query.has("verbose");
   await sendText(exchange, report.healthy ? 200 : 500, report.healthy && !isVerbose ? "ok" : report.text);
   return true;
@@ -107,7 +113,9 @@ async function serveOpenAPI(exchange: Exchange, answer: Answer, openapi: OpenAPI
   if (path === "/openapi/v2") {
     // The protobuf form is not made; a client that takes nothing else must not be given JSON.
     const accept = exchange.header("accept");
-    const takesJSON = accept === undefined || parseAccept(accept).some(({ type, subtype }) => (type === "*" || type === "application") && (subtype === "*" || subtype === "json"));
+    const takesJSON =
+      accept === undefined ||
+      parseAccept(accept).some(({ type, subtype }) => (type === "*" || type === "application") && (subtype === "*" || subtype === "json"));
     if (!takesJSON) return done(sendText(exchange, 406, "406 not acceptable\n"));
     const swagger = await openapi.swagger();
     return swagger === undefined ? false : done(sendBytes(answer, 200, jsonObject, [swagger]));
@@ -134,7 +142,18 @@ async function serveOpenAPI(exchange: Exchange, answer: Answer, openapi: OpenAPI
 const yearMs = 365 * 24 * 3_600_000;
 
 function rootPaths(options: DocumentOptions): string[] {
-  const paths = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version", ...options.wellKnown.map(({ path }) => path)];
+  const paths = [
+    "/api",
+    "/apis",
+    "/healthz",
+    "/livez",
+    "/metrics",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/readyz",
+    "/version",
+    ...options.wellKnown.map(({ path }) => path),
+  ];
   for (const group of options.catalog().groups) {
     if (group.name !== "") paths.push(`/apis/${group.name}`);
     for (const { version } of group.versions) paths.push(group.name === "" ? `/api/${version}` : `/apis/${group.name}/${version}`);

@@ -41,7 +41,8 @@ const frameTail = Buffer.from("}\n");
 
 function jsonFrame(declaration: ResourceDeclaration, item: WatchItem): Uint8Array {
   if (item.type === "BOOKMARK") return frameOf("BOOKMARK", JSON.stringify(bookmarkObject(declaration, item)));
-  const make = (): Buffer => Buffer.concat([Buffer.from(`{"type":"${item.type}","object":`), stateJSON(declaration, item.state), frameTail]);
+  const make = (): Buffer =>
+    Buffer.concat([Buffer.from(`{"type":"${item.type}","object":`), stateJSON(declaration, item.state), frameTail]);
   // Initial events are of one watcher only: keeping their frames would double the cache.
   if (item.event === undefined) return make();
   return item.state.encoded(`frame/${item.type}/${declaration.gvk.version}/${declaration.gvk.group}`, make);
@@ -70,7 +71,12 @@ function documentMaker({ declaration, representation, includeObject, nowMs }: Wa
         const omitColumns = !isFirst;
         isFirst = false;
         const options = { apiVersion: transform.apiVersion, includeObject, nowMs: nowMs(), omitColumns };
-        const table = tableOf(declaration, item.type === "BOOKMARK" ? [] : [object], { resourceVersion: object.metadata?.resourceVersion ?? "" }, options);
+        const table = tableOf(
+          declaration,
+          item.type === "BOOKMARK" ? [] : [object],
+          { resourceVersion: object.metadata?.resourceVersion ?? "" },
+          options,
+        );
         return item.type === "BOOKMARK" && item.endsInitialEvents ? bookmarkTable(table, object, transform.apiVersion) : table;
       }
       case "object":
@@ -91,13 +97,19 @@ function protobufEncoder({ declaration, codec, representation }: WatchEncoding):
   const { transform } = representation;
   const encodeItem = (item: WatchItem): Uint8Array => {
     const object = item.type === "BOOKMARK" ? bookmarkObject(declaration, item) : toServed(declaration, item.state.object);
-    if (transform.as !== "object") return codec.encodeProtobuf(partialMetadata(object, transform.apiVersion) as KubernetesObject, { group: "meta.k8s.io", version: transform.apiVersion.slice("meta.k8s.io/".length), kind: "PartialObjectMetadata" });
+    if (transform.as !== "object")
+      return codec.encodeProtobuf(partialMetadata(object, transform.apiVersion) as KubernetesObject, {
+        group: "meta.k8s.io",
+        version: transform.apiVersion.slice("meta.k8s.io/".length),
+        kind: "PartialObjectMetadata",
+      });
     return item.type === "BOOKMARK" ? codec.encodeProtobuf(object, declaration.gvk) : stateProtobuf(codec, declaration, item.state);
   };
   return {
     contentType: "application/vnd.kubernetes.protobuf;stream=watch",
     event: (item) => protobufFrame(item.type, encodeItem(item)),
-    error: (status) => protobufFrame("ERROR", codec.encodeProtobuf(status as unknown as KubernetesObject, { group: "", version: "v1", kind: "Status" })),
+    error: (status) =>
+      protobufFrame("ERROR", codec.encodeProtobuf(status as unknown as KubernetesObject, { group: "", version: "v1", kind: "Status" })),
   };
 }
 

@@ -1,5 +1,12 @@
 // Objects, lists and watch events as bytes, in the form the client negotiated. JSON of a state is made once and kept with it.
-import { cloneJSON, formatAPIVersion, type GroupVersionKind, type KubernetesObject, type ResourceDeclaration, type Status } from "@lenj/apimachinery";
+import {
+  cloneJSON,
+  formatAPIVersion,
+  type GroupVersionKind,
+  type KubernetesObject,
+  type ResourceDeclaration,
+  type Status,
+} from "@lenj/apimachinery";
 import type { CachedObject } from "../core/cached-object.js";
 import type { ObjectCodec } from "../core/codec.js";
 import type { Representation } from "../core/media-type.js";
@@ -19,7 +26,9 @@ export function encodeObjectJSON(object: KubernetesObject, kind: GroupVersionKin
 
 /** The JSON of a stored state in the declaration's version; made once. */
 export function stateJSON(declaration: ResourceDeclaration, state: CachedObject): Buffer {
-  return state.encoded(`json/${declaration.gvk.version}/${declaration.gvk.group}`, () => encodeObjectJSON(toServed(declaration, state.object), declaration.gvk));
+  return state.encoded(`json/${declaration.gvk.version}/${declaration.gvk.group}`, () =>
+    encodeObjectJSON(toServed(declaration, state.object), declaration.gvk),
+  );
 }
 
 /** The same without kind and apiVersion, as items of built-in lists go. A view where possible. */
@@ -67,7 +76,12 @@ export interface TableOptions {
   readonly omitColumns?: boolean;
 }
 
-export function tableOf(declaration: ResourceDeclaration, objects: readonly KubernetesObject[], meta: Partial<ListMeta>, options: TableOptions): object {
+export function tableOf(
+  declaration: ResourceDeclaration,
+  objects: readonly KubernetesObject[],
+  meta: Partial<ListMeta>,
+  options: TableOptions,
+): object {
   const { columns, row, conditions } = declaration.table;
   return {
     kind: "Table",
@@ -106,7 +120,11 @@ export function withKind(kind: GroupVersionKind, object: KubernetesObject): Kube
 }
 
 /** A document that is neither a stored state nor a list of them: Status, Scale, reviews, tables. */
-export async function encodeDocument(document: object, representation: Pick<Representation, "encoding">, isPretty: boolean): Promise<Buffer> {
+export async function encodeDocument(
+  document: object,
+  representation: Pick<Representation, "encoding">,
+  isPretty: boolean,
+): Promise<Buffer> {
   if (representation.encoding === "yaml") {
     const { stringify } = await import("yaml");
     return Buffer.from(stringify(document));
@@ -126,14 +144,21 @@ export function contentTypeOf(representation: Representation): string {
 }
 
 /** The protobuf form of a list, from the objects' served forms. */
-export function encodeListProtobuf(codec: ObjectCodec, declaration: ResourceDeclaration, states: readonly CachedObject[], meta: ListMeta): Uint8Array {
+export function encodeListProtobuf(
+  codec: ObjectCodec,
+  declaration: ResourceDeclaration,
+  states: readonly CachedObject[],
+  meta: ListMeta,
+): Uint8Array {
   const kind = { ...declaration.gvk, kind: declaration.listKind };
   const list = { metadata: meta, items: states.map((state) => toServed(declaration, state.object)) };
   return codec.encodeProtobuf(list as unknown as KubernetesObject, kind);
 }
 
 export function stateProtobuf(codec: ObjectCodec, declaration: ResourceDeclaration, state: CachedObject): Uint8Array {
-  return state.encoded(`protobuf/${declaration.gvk.version}/${declaration.gvk.group}`, () => codec.encodeProtobuf(toServed(declaration, state.object), declaration.gvk));
+  return state.encoded(`protobuf/${declaration.gvk.version}/${declaration.gvk.group}`, () =>
+    codec.encodeProtobuf(toServed(declaration, state.object), declaration.gvk),
+  );
 }
 
 /** A Status whose `details` does not share anything with errors that live on. */

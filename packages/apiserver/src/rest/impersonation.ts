@@ -32,13 +32,28 @@ export function impersonationOf(exchange: Exchange): Impersonation | undefined {
 
 function questionsOf(user: UserInfo, wanted: Omit<Impersonation, "questions">): AuthorizerAttributes[] {
   const ask = (part: Partial<AuthorizerAttributes>): AuthorizerAttributes => ({
-    user, verb: "impersonate", isResourceRequest: true, apiGroup: "", apiVersion: "v1", resource: "", subresource: "", namespace: "", name: "", path: "", ...part,
+    user,
+    verb: "impersonate",
+    isResourceRequest: true,
+    apiGroup: "",
+    apiVersion: "v1",
+    resource: "",
+    subresource: "",
+    namespace: "",
+    name: "",
+    path: "",
+    ...part,
   });
   const account = serviceAccountOf(wanted.username);
-  const questions = [account === undefined ? ask({ resource: "users", name: wanted.username }) : ask({ resource: "serviceaccounts", namespace: account.namespace, name: account.name })];
+  const questions = [
+    account === undefined
+      ? ask({ resource: "users", name: wanted.username })
+      : ask({ resource: "serviceaccounts", namespace: account.namespace, name: account.name }),
+  ];
   for (const group of wanted.groups) questions.push(ask({ resource: "groups", name: group }));
   for (const [key, values] of Object.entries(wanted.extra)) {
-    for (const value of values) questions.push(ask({ apiGroup: "authentication.k8s.io", resource: "userextras", subresource: key, name: value }));
+    for (const value of values)
+      questions.push(ask({ apiGroup: "authentication.k8s.io", resource: "userextras", subresource: key, name: value }));
   }
   if (wanted.uid !== "") questions.push(ask({ apiGroup: "authentication.k8s.io", resource: "uids", name: wanted.uid }));
   return questions;

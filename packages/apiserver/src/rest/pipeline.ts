@@ -12,11 +12,11 @@ import { findSubresource } from "../core/catalog.js";
 import { parseRequestInfo, type RequestInfo } from "../core/request-info.js";
 import { type Call, Warnings } from "../handlers/call.js";
 import type { Machine } from "../handlers/machine.js";
-import { impersonatedUser, impersonationOf } from "./impersonation.js";
 import type { Exchange } from "./exchange.js";
+import { impersonatedUser, impersonationOf } from "./impersonation.js";
 import type { RequestMetrics } from "./request-metrics.js";
-import { type Answer, isExpected, sendStatus, sendText, statusOf } from "./respond.js";
 import { serveResource } from "./resource-routes.js";
+import { type Answer, isExpected, sendStatus, sendText, statusOf } from "./respond.js";
 import { formatWarning } from "./warning-header.js";
 
 /** Answers paths outside the resource API; undefined means 404. */
@@ -154,7 +154,11 @@ export class Pipeline {
     return impersonatedUser(wanted);
   }
 
-  async #dispatch(exchange: Exchange, answer: Answer, about: { request: RequestInfo; auditID: string; warnings: Warnings; user: UserInfo; isLongRunning: boolean }): Promise<void> {
+  async #dispatch(
+    exchange: Exchange,
+    answer: Answer,
+    about: { request: RequestInfo; auditID: string; warnings: Warnings; user: UserInfo; isLongRunning: boolean },
+  ): Promise<void> {
     const { machine, requestTimeoutMs } = this.#options;
     const { request, user, auditID, warnings, isLongRunning } = about;
     if (!request.isResourceRequest) {
@@ -170,8 +174,15 @@ export class Pipeline {
     if (request.subresource !== "" && subresource === undefined) throw unknownPath();
     if (declaration.scope === "Cluster" && request.namespace !== "" && declaration.plural !== "namespaces") throw unknownPath();
     const pathName = request.parts[1] ?? "";
-    if (declaration.scope === "Namespaced" && request.namespace === "" && (pathName !== "" || request.verb === "create") && declaration.storage !== undefined) throw methodNotAllowed();
-    if (request.verb === "") throw newMethodNotSupported({ group: request.apiGroup, resource: request.resource }, exchange.method.toLowerCase());
+    if (
+      declaration.scope === "Namespaced" &&
+      request.namespace === "" &&
+      (pathName !== "" || request.verb === "create") &&
+      declaration.storage !== undefined
+    )
+      throw methodNotAllowed();
+    if (request.verb === "")
+      throw newMethodNotSupported({ group: request.apiGroup, resource: request.resource }, exchange.method.toLowerCase());
     const timeout = isLongRunning ? undefined : AbortSignal.timeout(requestTimeoutMs);
     const call: Call = {
       endpoint: { declaration, subresource },
@@ -208,13 +219,30 @@ export function isLongRunningRequest(request: RequestInfo): boolean {
 }
 
 export function unknownPath(): StatusError {
-  return new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: "the server could not find the requested resource", reason: "NotFound", details: {}, code: 404 });
+  return new StatusError({
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message: "the server could not find the requested resource",
+    reason: "NotFound",
+    details: {},
+    code: 404,
+  });
 }
 
 function methodNotAllowed(): StatusError {
-  return new StatusError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: "the server does not allow this method on the requested resource", reason: "MethodNotAllowed", details: {}, code: 405 });
+  return new StatusError({
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message: "the server does not allow this method on the requested resource",
+    reason: "MethodNotAllowed",
+    details: {},
+    code: 405,
+  });
 }
-
 
 export function credentialsOf(exchange: Exchange): Credentials {
   return { clientCertificate: exchange.clientCertificate, bearerToken: bearerTokenOf(exchange), header: (name) => exchange.header(name) };
@@ -255,8 +283,17 @@ export function forbidden(attributes: AuthorizerAttributes, reason: string): Sta
   const { user, verb, resource, subresource, apiGroup, namespace } = attributes;
   const quotedUser = JSON.stringify(user.username);
   const because = reason === "" ? "" : `: ${reason}`;
-  if (!attributes.isResourceRequest) return newForbidden({ group: "", resource: "" }, "", `User ${quotedUser} cannot ${verb} path ${JSON.stringify(attributes.path)}${because}`);
+  if (!attributes.isResourceRequest)
+    return newForbidden(
+      { group: "", resource: "" },
+      "",
+      `User ${quotedUser} cannot ${verb} path ${JSON.stringify(attributes.path)}${because}`,
+    );
   const target = subresource === "" ? resource : `${resource}/${subresource}`;
   const where = namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
-  return newForbidden({ group: apiGroup, resource }, attributes.name, `User ${quotedUser} cannot ${verb} resource ${JSON.stringify(target)} in API group ${JSON.stringify(apiGroup)} ${where}${because}`);
+  return newForbidden(
+    { group: apiGroup, resource },
+    attributes.name,
+    `User ${quotedUser} cannot ${verb} resource ${JSON.stringify(target)} in API group ${JSON.stringify(apiGroup)} ${where}${because}`,
+  );
 }

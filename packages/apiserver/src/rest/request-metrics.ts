@@ -20,8 +20,22 @@ export function createRequestMetrics(registry: Registry, gauges: { watchers: () 
     buckets: [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60],
     registers: [registry],
   });
-  new Gauge({ name: "apiserver_longrunning_requests", help: "Gauge of all active long-running apiserver requests.", registers: [registry], collect() { this.set(gauges.watchers()); } });
-  new Gauge({ name: "apiserver_current_inflight_requests", help: "Number of requests being worked on now.", registers: [registry], collect() { this.set(gauges.inFlight()); } });
+  new Gauge({
+    name: "apiserver_longrunning_requests",
+    help: "Gauge of all active long-running apiserver requests.",
+    registers: [registry],
+    collect() {
+      this.set(gauges.watchers());
+    },
+  });
+  new Gauge({
+    name: "apiserver_current_inflight_requests",
+    help: "Number of requests being worked on now.",
+    registers: [registry],
+    collect() {
+      this.set(gauges.inFlight());
+    },
+  });
   return {
     onRequestEnd(request, method, { code, seconds }) {
       const verb = request.isResourceRequest ? request.verb.toUpperCase() : method;

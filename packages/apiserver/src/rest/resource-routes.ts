@@ -1,22 +1,30 @@
 // Resource requests: from method, path and body to the handlers, and from their results to an answer.
 import {
-  type DeleteOptions, isJSONObject, type JSONValue, newBadRequest, newDeleteSuccess, newMethodNotSupported, newUnsupportedMediaType, type ResourceDeclaration, type Verb,
+  type DeleteOptions,
+  isJSONObject,
+  type JSONValue,
+  newBadRequest,
+  newDeleteSuccess,
+  newMethodNotSupported,
+  newUnsupportedMediaType,
+  type ResourceDeclaration,
+  type Verb,
 } from "@lenj/apimachinery";
-import { bodyEncoding, mediaTypeOf } from "../core/media-type.js";
 import { parseListOptions } from "../core/list-options.js";
+import { bodyEncoding, mediaTypeOf } from "../core/media-type.js";
 import type { RequestInfo } from "../core/request-info.js";
 import { isTruthy } from "../core/request-info.js";
 import { decodeBody, type RequestBody } from "../handlers/body.js";
+import type { WriteOptions } from "../handlers/call.js";
 import { type Call, groupResourceOf } from "../handlers/call.js";
 import { createObject } from "../handlers/create.js";
 import { deleteCollection, deleteObject } from "../handlers/delete.js";
 import { getObject } from "../handlers/get.js";
 import { listObjects } from "../handlers/list.js";
 import type { Machine } from "../handlers/machine.js";
-import { patchObject, type PatchType } from "../handlers/patch.js";
+import { type PatchType, patchObject } from "../handlers/patch.js";
 import { replaceObject } from "../handlers/update.js";
 import { checkWriteOptions, rawWriteOptions, type WriteOptionsKind } from "../handlers/write-options.js";
-import type { WriteOptions } from "../handlers/call.js";
 import type { Exchange } from "./exchange.js";
 import { type Answer, representationFor, sendDocument, sendList, sendState } from "./respond.js";
 import { serveWatch } from "./serve-watch.js";
@@ -89,7 +97,14 @@ async function serveCreate({ machine, call, exchange, answer }: ResourceRequest)
   if (action !== undefined) return sendDocument(answer, 201, await action(machine, call, object, options), representation);
   const review = machine.reviews.get(key);
   if (review === undefined) throw newMethodNotSupported(groupResourceOf(call), "create");
-  const reviewed = await review({ user: call.user, namespace: call.namespace, name: "", object, dryRun: options.dryRun, signal: call.signal });
+  const reviewed = await review({
+    user: call.user,
+    namespace: call.namespace,
+    name: "",
+    object,
+    dryRun: options.dryRun,
+    signal: call.signal,
+  });
   await sendDocument(answer, 201, reviewed, representation);
 }
 
@@ -106,7 +121,11 @@ export async function servePatch({ machine, call, exchange, answer }: ResourceRe
   const { declaration } = call.endpoint;
   const representation = representationFor(answer, declaration, true);
   const { type, patch, text } = await readPatch(exchange);
-  const raw = { ...rawWriteOptions(exchange.query), isApply: type === "apply", force: exchange.query.has("force") ? isTruthy(exchange.query.get("force")) : undefined };
+  const raw = {
+    ...rawWriteOptions(exchange.query),
+    isApply: type === "apply",
+    force: exchange.query.has("force") ? isTruthy(exchange.query.get("force")) : undefined,
+  };
   const options = checkWriteOptions(raw, "PatchOptions", call.userAgent);
   const { state, isNew } = await patchObject(machine, call, { type, patch, text, options, force: raw.force ?? false });
   await sendState(answer, isNew ? 201 : 200, declaration, state, representation);
@@ -117,7 +136,8 @@ async function serveDelete({ machine, call, exchange, answer }: ResourceRequest)
   const representation = representationFor(answer, declaration, true);
   const options = await readDeleteOptions(machine, call, exchange);
   const { state, isGone } = await deleteObject(machine, call, options);
-  if (!isGone || declaration.returnsDeletedObject) return sendState(answer, options.orphanDependents === false ? 202 : 200, declaration, state, representation);
+  if (!isGone || declaration.returnsDeletedObject)
+    return sendState(answer, options.orphanDependents === false ? 202 : 200, declaration, state, representation);
   const status = newDeleteSuccess(groupResourceOf(call), call.name, state.object.metadata?.uid ?? "");
   // Clients of 1.35 take `code` from the HTTP answer; upstream leaves it out of a success.
   const { code: _code, ...document } = status;
@@ -139,7 +159,8 @@ export function writeOptions(exchange: Exchange, kind: WriteOptionsKind, call: C
 /** Throws StatusError UnsupportedMediaType for encodings that objects do not come in. */
 export async function readObjectBody(exchange: Exchange): Promise<RequestBody> {
   const encoding = bodyEncoding(exchange.header("content-type"));
-  if (encoding === undefined) throw newUnsupportedMediaType(["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]);
+  if (encoding === undefined)
+    throw newUnsupportedMediaType(["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]);
   return { bytes: await exchange.readBody(bodyLimitBytes), encoding };
 }
 
@@ -172,18 +193,20 @@ async function parsePatch(type: PatchType, text: string): Promise<JSONValue> {
 }
 
 /** From the body, or from the query where there is none. */
-export async function readDeleteOptions(machine: Machine, call: Call, exchange: Exchange): Promise<DeleteOptions> {
+export async function readDeleteOptions(machine: Machine, _call: Call, exchange: Exchange): Promise<DeleteOptions> {
   const body = await exchange.readBody(bodyLimitBytes);
   if (body.length > 0) {
     const encoding = bodyEncoding(exchange.header("content-type"));
-    if (encoding === undefined) throw newUnsupportedMediaType(["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]);
+    if (encoding === undefined)
+      throw newUnsupportedMediaType(["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]);
     const { object } = machine.codec.decode(body, encoding, { group: "", version: "v1", kind: "DeleteOptions" });
     if (!isJSONObject(object)) throw newBadRequest("DeleteOptions must be an object");
     return object as DeleteOptions;
   }
   const { query } = exchange;
   const grace = query.get("gracePeriodSeconds");
-  if (grace !== null && !/^[+-]?\d+$/.test(grace)) throw newBadRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`);
+  if (grace !== null && !/^[+-]?\d+$/.test(grace))
+    throw newBadRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`);
   const policy = query.get("propagationPolicy");
   const dryRun = query.getAll("dryRun").filter((value) => value !== "");
   return {

@@ -1,14 +1,36 @@
 // Answers of the REST front: content negotiation done, headers that every answer carries, compression, Status errors.
-import { gzip } from "node:zlib";
+
 import { promisify } from "node:util";
-import { isStatusError, newInternalError, newNotAcceptable, newTimeout, newServiceUnavailable, type ResourceDeclaration, type Status, StatusError } from "@lenj/apimachinery";
+import { gzip } from "node:zlib";
+import {
+  isStatusError,
+  newInternalError,
+  newNotAcceptable,
+  newServiceUnavailable,
+  newTimeout,
+  type ResourceDeclaration,
+  type Status,
+  StatusError,
+} from "@lenj/apimachinery";
 import type { CachedObject } from "../core/cached-object.js";
 import type { ObjectCodec } from "../core/codec.js";
 import { acceptedMediaTypes, jsonObject, negotiate, type Representation } from "../core/media-type.js";
 import { isStorageError } from "../core/storage.js";
 import type { ListResult } from "../handlers/list.js";
 import { toServed } from "../handlers/served.js";
-import { contentTypeOf, encodeDocument, encodeListJSON, encodeListProtobuf, type IncludeObject, listMetaOf, partialMetadata, stateJSON, stateProtobuf, tableOf, withKind } from "./encode.js";
+import {
+  contentTypeOf,
+  encodeDocument,
+  encodeListJSON,
+  encodeListProtobuf,
+  type IncludeObject,
+  listMetaOf,
+  partialMetadata,
+  stateJSON,
+  stateProtobuf,
+  tableOf,
+  withKind,
+} from "./encode.js";
 import type { Exchange } from "./exchange.js";
 
 /** Smaller answers are not worth the work. Source: responsewriters defaultGzipThresholdBytes. */
@@ -29,33 +51,68 @@ export function representationFor(answer: Answer, declaration: ResourceDeclarati
   return representation;
 }
 
-export async function sendState(answer: Answer, code: number, declaration: ResourceDeclaration, state: CachedObject, representation: Representation): Promise<void> {
+export async function sendState(
+  answer: Answer,
+  code: number,
+  declaration: ResourceDeclaration,
+  state: CachedObject,
+  representation: Representation,
+): Promise<void> {
   const { exchange } = answer;
   const { encoding, transform } = representation;
   if (transform.as === "Table") {
     const object = toServed(declaration, state.object);
     const options = { apiVersion: transform.apiVersion, includeObject: includeObjectOf(exchange), nowMs: answer.nowMs() };
-    return sendDocument(answer, code, tableOf(declaration, [object], { resourceVersion: object.metadata?.resourceVersion ?? "" }, options), representation);
+    return sendDocument(
+      answer,
+      code,
+      tableOf(declaration, [object], { resourceVersion: object.metadata?.resourceVersion ?? "" }, options),
+      representation,
+    );
   }
-  if (transform.as !== "object") return sendDocument(answer, code, partialMetadata(toServed(declaration, state.object), transform.apiVersion), { ...representation, encoding: jsonIfProtobuf(encoding) });
+  if (transform.as !== "object")
+    return sendDocument(answer, code, partialMetadata(toServed(declaration, state.object), transform.apiVersion), {
+      ...representation,
+      encoding: jsonIfProtobuf(encoding),
+    });
   if (encoding === "json" && !isPretty(exchange)) return sendBytes(answer, code, representation, [stateJSON(declaration, state)]);
   if (encoding === "protobuf") return sendBytes(answer, code, representation, [stateProtobuf(answer.codec, declaration, state)]);
   return sendDocument(answer, code, withKind(declaration.gvk, toServed(declaration, state.object)), representation);
 }
 
-export async function sendList(answer: Answer, declaration: ResourceDeclaration, result: ListResult, representation: Representation): Promise<void> {
+export async function sendList(
+  answer: Answer,
+  declaration: ResourceDeclaration,
+  result: ListResult,
+  representation: Representation,
+): Promise<void> {
   const { exchange } = answer;
   const { encoding, transform } = representation;
   const meta = listMetaOf(result);
   const objects = (): ReturnType<typeof toServed>[] => result.states.map((state) => toServed(declaration, state.object));
   if (transform.as === "Table") {
-    return sendDocument(answer, 200, tableOf(declaration, objects(), meta, { apiVersion: transform.apiVersion, includeObject: includeObjectOf(exchange), nowMs: answer.nowMs() }), representation);
+    return sendDocument(
+      answer,
+      200,
+      tableOf(declaration, objects(), meta, {
+        apiVersion: transform.apiVersion,
+        includeObject: includeObjectOf(exchange),
+        nowMs: answer.nowMs(),
+      }),
+      representation,
+    );
   }
   if (transform.as !== "object") {
     const items = objects().map((object) => partialMetadata(object, transform.apiVersion));
-    return sendDocument(answer, 200, { kind: "PartialObjectMetadataList", apiVersion: transform.apiVersion, metadata: meta, items }, { ...representation, encoding: jsonIfProtobuf(encoding) });
+    return sendDocument(
+      answer,
+      200,
+      { kind: "PartialObjectMetadataList", apiVersion: transform.apiVersion, metadata: meta, items },
+      { ...representation, encoding: jsonIfProtobuf(encoding) },
+    );
   }
-  if (encoding === "protobuf") return sendBytes(answer, 200, representation, [encodeListProtobuf(answer.codec, declaration, result.states, meta)]);
+  if (encoding === "protobuf")
+    return sendBytes(answer, 200, representation, [encodeListProtobuf(answer.codec, declaration, result.states, meta)]);
   const chunks = encodeListJSON(declaration, result.states, meta);
   if (encoding === "json" && !isPretty(exchange)) return sendBytes(answer, 200, representation, chunks);
   return sendDocument(answer, 200, JSON.parse(Buffer.concat(chunks).toString("utf8")) as object, representation);
@@ -65,12 +122,30 @@ function jsonIfProtobuf(encoding: Representation["encoding"]): Representation["e
   return encoding === "protobuf" ? "json" : encoding;
 }
 
-export async function sendDocument(answer: Answer, code: number, document: object, representation: Representation = jsonObject, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function sendDocument(
+  answer: Answer,
+  code: number,
+  document: object,
+  representation: Representation = jsonObject,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const encoding = jsonIfProtobuf(representation.encoding);
-  await sendBytes(answer, code, { ...representation, encoding }, [await encodeDocument(document, { encoding }, isPretty(answer.exchange))], headers);
+  await sendBytes(
+    answer,
+    code,
+    { ...representation, encoding },
+    [await encodeDocument(document, { encoding }, isPretty(answer.exchange))],
+    headers,
+  );
 }
 
-export async function sendBytes(answer: Answer, code: number, representation: Representation, chunks: readonly Uint8Array[], headers: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function sendBytes(
+  answer: Answer,
+  code: number,
+  representation: Representation,
+  chunks: readonly Uint8Array[],
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const { exchange } = answer;
   const all = { "content-type": contentTypeOf(representation), ...headers };
   let sizeBytes = 0;
@@ -82,7 +157,12 @@ export async function sendBytes(answer: Answer, code: number, representation: Re
   return exchange.send(code, all, chunks);
 }
 
-export async function sendText(exchange: Exchange, code: number, text: string, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function sendText(
+  exchange: Exchange,
+  code: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
   await exchange.send(code, { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff", ...headers }, text);
 }
 
@@ -98,10 +178,12 @@ export async function sendStatus(answer: Answer, status: Status): Promise<void> 
 export function statusOf(error: unknown): Status {
   if (isStatusError(error)) return error.status;
   if (isStorageError(error)) {
-    if (error.code === "UNAVAILABLE") return newServiceUnavailable("the server is currently unable to handle the request: the store did not answer").status;
+    if (error.code === "UNAVAILABLE")
+      return newServiceUnavailable("the server is currently unable to handle the request: the store did not answer").status;
     return newInternalError(error).status;
   }
-  if (error instanceof DOMException && error.name === "TimeoutError") return newTimeout("request did not complete within the allotted timeout", 0).status;
+  if (error instanceof DOMException && error.name === "TimeoutError")
+    return newTimeout("request did not complete within the allotted timeout", 0).status;
   return newInternalError(new Error("the request could not be processed")).status;
 }
 
@@ -121,5 +203,7 @@ export function isPretty(exchange: Exchange): boolean {
 }
 
 function acceptsGzip(exchange: Exchange): boolean {
-  return (exchange.header("accept-encoding") ?? "").split(",").some((coding) => /^\s*gzip\s*(;|$)/i.test(coding) && !/;\s*q=0(\.0*)?\s*$/.test(coding));
+  return (exchange.header("accept-encoding") ?? "")
+    .split(",")
+    .some((coding) => /^\s*gzip\s*(;|$)/i.test(coding) && !/;\s*q=0(\.0*)?\s*$/.test(coding));
 }

@@ -1,8 +1,8 @@
 import { parseListOptions } from "../core/list-options.js";
 import { watchObjects } from "../handlers/watch.js";
 import { createWatchEncoder } from "./encode-watch.js";
-import { isExpected, representationFor, statusOf } from "./respond.js";
 import type { ResourceRequest } from "./resource-routes.js";
+import { isExpected, representationFor, statusOf } from "./respond.js";
 
 /** Streams a watch. Headers go out at once, so that clients know that the watch stands before anything happens. */
 export async function serveWatch({ machine, call, exchange, answer }: ResourceRequest): Promise<void> {

@@ -39,7 +39,10 @@ export class AddressAllocator {
   async take(address: string, owner: AddressOwner, dryRun: boolean): Promise<void> {
     const parsed = parseIP(address);
     if (parsed === undefined || parsed.family !== this.range.family || !isUsable(this.range, parsed.value)) {
-      throw new AllocationError("OUT_OF_RANGE", `the provided network does not match the current range: provided IP is not in the valid range. The range of valid IPs is ${this.range.text}`);
+      throw new AllocationError(
+        "OUT_OF_RANGE",
+        `the provided network does not match the current range: provided IP is not in the valid range. The range of valid IPs is ${this.range.text}`,
+      );
     }
     const name = formatIP(parsed.value, parsed.family);
     if (this.tools.reader.get(ipAddresses, undefined, name) !== undefined || (!dryRun && !(await this.#create(name, owner)))) {
@@ -51,7 +54,10 @@ export class AddressAllocator {
   async takeAny(owner: AddressOwner, dryRun: boolean): Promise<string> {
     const { first, count } = usableAddresses(this.range);
     const band = staticBand(count);
-    for (const [low, length] of [[first + band, count - band], [first, band]] as const) {
+    for (const [low, length] of [
+      [first + band, count - band],
+      [first, band],
+    ] as const) {
       const found = await this.#search(low, length, { owner, dryRun });
       if (found !== undefined) return found;
     }
@@ -96,7 +102,10 @@ function ipAddressObject(address: string, family: string, owner: AddressOwner): 
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "IPAddress",
-    metadata: { name: address, labels: { "ipaddress.kubernetes.io/ip-family": family, "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io" } },
+    metadata: {
+      name: address,
+      labels: { "ipaddress.kubernetes.io/ip-family": family, "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io" },
+    },
     spec: { parentRef: { group: "", resource: "services", namespace: owner.namespace, name: owner.name } },
   } as networkingv1.IPAddress;
 }

@@ -1,7 +1,8 @@
 // Node ports of services: one bitmap in the store, changed only from the state that was read.
 // Source: pkg/registry/core/service/portallocator, pkg/registry/core/service/allocator/storage.
-import type { Random } from "@lenj/base";
+
 import type { KubernetesObject } from "@lenj/apimachinery";
+import type { Random } from "@lenj/base";
 import type { ObjectCodec } from "../core/codec.js";
 import { PortBitmap, type PortRange } from "../core/port-bitmap.js";
 import type { ObjectStorage, StoredRecord } from "../core/storage.js";
@@ -16,7 +17,12 @@ export class PortAllocator {
 
   constructor(
     readonly range: PortRange,
-    private readonly tools: { readonly storage: ObjectStorage; readonly codec: ObjectCodec; readonly random: Random; readonly keyRoot: string },
+    private readonly tools: {
+      readonly storage: ObjectStorage;
+      readonly codec: ObjectCodec;
+      readonly random: Random;
+      readonly keyRoot: string;
+    },
   ) {
     this.#key = `${tools.keyRoot}ranges/servicenodeports`;
   }
@@ -25,7 +31,11 @@ export class PortAllocator {
   async take(ports: readonly number[], dryRun: boolean): Promise<void> {
     await this.change((bitmap) => {
       for (const port of ports) {
-        if (!bitmap.contains(port)) throw new AllocationError("OUT_OF_RANGE", `provided port is not in the valid range. The range of valid ports is ${this.range.first}-${this.range.last}`);
+        if (!bitmap.contains(port))
+          throw new AllocationError(
+            "OUT_OF_RANGE",
+            `provided port is not in the valid range. The range of valid ports is ${this.range.first}-${this.range.last}`,
+          );
         if (bitmap.has(port)) throw new AllocationError("TAKEN", "provided port is already allocated");
         bitmap.take(port);
       }
@@ -62,7 +72,8 @@ export class PortAllocator {
       const bitmap = this.#decode(record);
       if (!edit(bitmap)) return;
       const value = this.#encode(bitmap);
-      const outcome = record === undefined ? await storage.create(this.#key, value) : await storage.replace(this.#key, value, record.revision);
+      const outcome =
+        record === undefined ? await storage.create(this.#key, value) : await storage.replace(this.#key, value, record.revision);
       if (outcome.done) return;
       record = outcome.current;
     }
@@ -77,7 +88,11 @@ export class PortAllocator {
   }
 
   #encode(bitmap: PortBitmap): Uint8Array {
-    const allocation = { metadata: {}, range: `${this.range.first}-${this.range.last}`, data: Buffer.from(bitmap.encode()).toString("base64") };
+    const allocation = {
+      metadata: {},
+      range: `${this.range.first}-${this.range.last}`,
+      data: Buffer.from(bitmap.encode()).toString("base64"),
+    };
     return this.tools.codec.encodeStored(allocation as KubernetesObject, rangeAllocation);
   }
 }

@@ -80,9 +80,15 @@ export class AllocationRepair {
     for (const [address, service] of owners) {
       if (reader.get(ipAddresses, undefined, address) !== undefined) continue;
       const allocator = allocators.addresses.find(({ range }) => range.family === parseIP(address)?.family);
-      await allocator?.take(address, { namespace: service.metadata?.namespace ?? "", name: service.metadata?.name ?? "" }, false).catch((error: unknown) => {
-        logger.warn("Cannot record the address of a service", { service: `${service.metadata?.namespace ?? ""}/${service.metadata?.name ?? ""}`, address, error });
-      });
+      await allocator
+        ?.take(address, { namespace: service.metadata?.namespace ?? "", name: service.metadata?.name ?? "" }, false)
+        .catch((error: unknown) => {
+          logger.warn("Cannot record the address of a service", {
+            service: `${service.metadata?.namespace ?? ""}/${service.metadata?.name ?? ""}`,
+            address,
+            error,
+          });
+        });
     }
     for (const { metadata } of reader.list<networkingv1.IPAddress>(ipAddresses)) {
       const name = metadata?.name ?? "";

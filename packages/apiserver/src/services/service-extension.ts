@@ -1,10 +1,10 @@
 // What services have allocated: cluster IPs and node ports, taken before the service is written and given back when it is not.
 // Source: pkg/registry/core/service/storage (alloc.go, storage.go).
-import { field, type FieldError, type KubernetesObject, newInternalError, newInvalid } from "@lenj/apimachinery";
+import { type FieldError, field, type KubernetesObject, newInternalError, newInvalid } from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { parseIP } from "../core/ip-range.js";
 import type { FinishWrite, ResourceExtension } from "../handlers/extension.js";
-import { type AddressAllocator, AllocationError, type AddressOwner } from "./address-allocator.js";
+import { type AddressAllocator, type AddressOwner, AllocationError } from "./address-allocator.js";
 import type { PortAllocator } from "./port-allocator.js";
 
 export interface ServiceAllocators {
@@ -63,9 +63,13 @@ class Allocation {
   /** Gives back what a failed write took, or what a successful one no longer needs. */
   async finish(committed: boolean): Promise<void> {
     if (this.dryRun) return;
-    const kept = committed ? { addresses: addressesOf(this.service.spec), ports: portsOf(this.service.spec) } : { addresses: addressesOf(this.before), ports: portsOf(this.before) };
+    const kept = committed
+      ? { addresses: addressesOf(this.service.spec), ports: portsOf(this.service.spec) }
+      : { addresses: addressesOf(this.before), ports: portsOf(this.before) };
     const held = committed ? { addresses: addressesOf(this.before), ports: portsOf(this.before) } : this.#taken;
-    await Promise.all(held.addresses.filter((address) => !kept.addresses.includes(address)).map((address) => release(this.allocators, address)));
+    await Promise.all(
+      held.addresses.filter((address) => !kept.addresses.includes(address)).map((address) => release(this.allocators, address)),
+    );
     const ports = held.ports.filter((port) => !kept.ports.includes(port));
     if (ports.length > 0) await this.allocators.ports.release(ports);
   }
@@ -89,15 +93,24 @@ class Allocation {
     if (addresses[0] !== undefined) spec.clusterIP = addresses[0];
   }
 
-  async #takeAddress(allocator: AddressAllocator, wanted: string | undefined, about: { owner: AddressOwner; position: number }): Promise<string> {
+  async #takeAddress(
+    allocator: AddressAllocator,
+    wanted: string | undefined,
+    about: { owner: AddressOwner; position: number },
+  ): Promise<string> {
     try {
-      const address = wanted === undefined || wanted === "" ? await allocator.takeAny(about.owner, this.dryRun) : (await allocator.take(wanted, about.owner, this.dryRun), wanted);
+      const address =
+        wanted === undefined || wanted === ""
+          ? await allocator.takeAny(about.owner, this.dryRun)
+          : (await allocator.take(wanted, about.owner, this.dryRun), wanted);
       if (!this.dryRun) this.#taken.addresses.push(address);
       return address;
     } catch (error) {
       if (!(error instanceof AllocationError)) throw error;
       if (error.code === "FULL") throw newInternalError(new Error(`failed to allocate a serviceIP: ${error.message}`));
-      throw this.#invalid(field.invalid("spec.clusterIPs", this.service.spec?.clusterIPs, `failed to allocate IP ${wanted ?? ""}: ${error.message}`));
+      throw this.#invalid(
+        field.invalid("spec.clusterIPs", this.service.spec?.clusterIPs, `failed to allocate IP ${wanted ?? ""}: ${error.message}`),
+      );
     }
   }
 
@@ -108,10 +121,13 @@ class Allocation {
     for (const [position, port] of (spec.ports ?? []).entries()) {
       if (!port.nodePort && !usesPorts) continue;
       // The same number serves several protocols of one service.
-      const twin = spec.ports?.find((other, at) => at < position && other.port === port.port && other.protocol !== port.protocol && other.nodePort);
+      const twin = spec.ports?.find(
+        (other, at) => at < position && other.port === port.port && other.protocol !== port.protocol && other.nodePort,
+      );
       if (!port.nodePort && twin?.nodePort) port.nodePort = twin.nodePort;
       else if (!port.nodePort) port.nodePort = await this.#takeAnyPort();
-      else if (!held.has(port.nodePort) && !here.has(port.nodePort)) await this.#takePort(port.nodePort, `spec.ports[${position}].nodePort`);
+      else if (!held.has(port.nodePort) && !here.has(port.nodePort))
+        await this.#takePort(port.nodePort, `spec.ports[${position}].nodePort`);
       here.add(port.nodePort as number);
     }
     if (spec.type !== "LoadBalancer" || spec.externalTrafficPolicy !== "Local") return;
@@ -156,8 +172,11 @@ function keepFromBefore(spec: Spec, before: Spec | undefined): void {
   spec.ipFamilyPolicy ??= before.ipFamilyPolicy;
   for (const port of spec.ports ?? []) {
     if (port.nodePort || (spec.type !== "NodePort" && spec.type !== "LoadBalancer")) continue;
-    const known = before.ports?.find((candidate) => candidate.port === port.port && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"))?.nodePort;
-    if (known && !(spec.ports ?? []).some((other) => other !== port && other.nodePort === known && other.protocol === port.protocol)) port.nodePort = known;
+    const known = before.ports?.find(
+      (candidate) => candidate.port === port.port && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"),
+    )?.nodePort;
+    if (known && !(spec.ports ?? []).some((other) => other !== port && other.nodePort === known && other.protocol === port.protocol))
+      port.nodePort = known;
   }
 }
 
@@ -172,7 +191,9 @@ function chooseFamilies(spec: Spec, { addresses }: ServiceAllocators): void {
   const unserved = families.find((family) => !served.includes(family as (typeof served)[number]));
   if (unserved !== undefined) throw newInvalid(kind, "", [field.invalid("spec.ipFamilies[0]", unserved, "not configured on this cluster")]);
   if (spec.ipFamilyPolicy === "RequireDualStack" && served.length < 2) {
-    throw newInvalid(kind, "", [field.invalid("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "this cluster is not configured for dual-stack services")]);
+    throw newInvalid(kind, "", [
+      field.invalid("spec.ipFamilyPolicy", spec.ipFamilyPolicy, "this cluster is not configured for dual-stack services"),
+    ]);
   }
   if (spec.ipFamilyPolicy !== "SingleStack") for (const family of served) if (!families.includes(family)) families.push(family);
   spec.ipFamilies = spec.ipFamilyPolicy === "SingleStack" ? families.slice(0, 1) : families;

@@ -1,6 +1,15 @@
 // The storage port in memory: a key space with revisions, history, compaction and watches. For tests and simulations.
 import { BoundedQueue } from "@lenj/base";
-import { type ListPage, type ListRange, type ObjectStorage, type StorageChange, StorageError, type StorageMessage, type StoredRecord, type WriteOutcome } from "../core/storage.js";
+import {
+  type ListPage,
+  type ListRange,
+  type ObjectStorage,
+  type StorageChange,
+  StorageError,
+  type StorageMessage,
+  type StoredRecord,
+  type WriteOutcome,
+} from "../core/storage.js";
 
 const watchCapacity = 10_000;
 
@@ -22,7 +31,9 @@ export class MemoryStorage implements ObjectStorage {
     const revision = range.revision ?? this.#revision;
     if (revision <= this.#compacted) return Promise.reject(new StorageError("COMPACTED", "required revision has been compacted"));
     if (revision > this.#revision) return Promise.reject(new StorageError("FUTURE_REVISION", "required revision is a future revision"));
-    const keys = [...new Set(this.#history.map(({ key }) => key))].filter((key) => key.startsWith(range.prefix) && (range.startKey === undefined || key >= range.startKey)).sort();
+    const keys = [...new Set(this.#history.map(({ key }) => key))]
+      .filter((key) => key.startsWith(range.prefix) && (range.startKey === undefined || key >= range.startKey))
+      .sort();
     const records = keys.map((key) => this.#at(key, revision)).filter((record) => record !== undefined);
     const limit = range.limit !== undefined && range.limit > 0 ? range.limit : records.length;
     return Promise.resolve({ records: records.slice(0, limit), revision, more: records.length > limit, count: records.length });
@@ -47,7 +58,8 @@ export class MemoryStorage implements ObjectStorage {
   async *watch(prefix: string, afterRevision: number, signal: AbortSignal): AsyncIterable<StorageMessage> {
     if (afterRevision < this.#compacted) throw new StorageError("COMPACTED", "required revision has been compacted");
     const queue = new BoundedQueue<StorageMessage>(watchCapacity);
-    for (const change of this.#history) if (change.revision > afterRevision && change.key.startsWith(prefix)) queue.offer({ revision: change.revision, changes: [change] });
+    for (const change of this.#history)
+      if (change.revision > afterRevision && change.key.startsWith(prefix)) queue.offer({ revision: change.revision, changes: [change] });
     const watch = { prefix, queue };
     this.#watches.add(watch);
     const onAbort = (): void => queue.fail(signal.reason);
@@ -85,7 +97,8 @@ export class MemoryStorage implements ObjectStorage {
     this.#revision += 1;
     const change: StorageChange = { type, key, value, revision: this.#revision };
     this.#history.push(change);
-    for (const { prefix, queue } of this.#watches) if (key.startsWith(prefix)) queue.offer({ revision: change.revision, changes: [change] });
+    for (const { prefix, queue } of this.#watches)
+      if (key.startsWith(prefix)) queue.offer({ revision: change.revision, changes: [change] });
     return { done: true, revision: this.#revision };
   }
 }

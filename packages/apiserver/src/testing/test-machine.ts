@@ -1,8 +1,9 @@
 // A whole server without sockets: handlers, caches and the feed on a store in memory. For tests.
-import { type Logger, silentLogger, SeededRandom } from "@lenj/base";
-import { ManualClock } from "@lenj/base/testing";
+
 import type { ResourceDeclaration } from "@lenj/apimachinery";
 import { createSchemaRegistry, type SchemaTable } from "@lenj/apimachinery/schema";
+import { type Logger, SeededRandom, silentLogger } from "@lenj/base";
+import { ManualClock } from "@lenj/base/testing";
 import { loadSchemaTable } from "@lenj/proto/k8s-schema";
 import { AdmissionChain } from "../admission/chain.js";
 import type { AdmissionPlugin } from "../admission/ports.js";
@@ -50,14 +51,28 @@ export async function startTestMachine(options: TestMachineOptions = {}): Promis
   const storage = options.storage ?? new MemoryStorage();
   const catalog = new ResourceCatalog(options.declarations ?? testDeclarations);
   schemas ??= createSchemaRegistry(loadSchemaTable() as SchemaTable);
-  const codec = new SchemaCodec({ schemas, storageMediaType: "application/vnd.kubernetes.protobuf", defaultsOf: (kind) => catalog.byKind(kind)?.defaults });
+  const codec = new SchemaCodec({
+    schemas,
+    storageMediaType: "application/vnd.kubernetes.protobuf",
+    defaultsOf: (kind) => catalog.byKind(kind)?.defaults,
+  });
   const keyRoot = "/registry/";
   const fed = catalog.stored.map((stored) => ({ stored, cache: new WatchCache({ clock }) }));
-  const stores = new Map(fed.map(({ stored, cache }) => [stored.placement.prefix, new ObjectStore({ stored, cache, codec, storage, keyRoot })]));
+  const stores = new Map(
+    fed.map(({ stored, cache }) => [stored.placement.prefix, new ObjectStore({ stored, cache, codec, storage, keyRoot })]),
+  );
   const feed = new StoreFeed({ storage, codec, clock, logger, keyRoot, caches: fed });
   const extensions = new Map<string, ResourceExtension>();
   const machine: Machine = {
-    clock, random, logger, catalog, codec, storage, stores, freshness: feed, extensions,
+    clock,
+    random,
+    logger,
+    catalog,
+    codec,
+    storage,
+    stores,
+    freshness: feed,
+    extensions,
     admission: new AdmissionChain(options.plugins ?? []),
     managedFields: preservingTracker,
     reviews: new Map(),
@@ -68,7 +83,10 @@ export async function startTestMachine(options: TestMachineOptions = {}): Promis
   await feed.warm;
   const close = (): Promise<void> => feed.close();
   return {
-    machine, storage, clock, extensions,
+    machine,
+    storage,
+    clock,
+    extensions,
     reader: new CacheReader(catalog, stores),
     writer: new DirectWriter(machine),
     call: (resource, about = {}) => {

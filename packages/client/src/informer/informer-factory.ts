@@ -47,7 +47,9 @@ export class InformerFactory {
   /** The shared informer of a resource; it runs from the next `start()` on. */
   informer<T extends KubeObject>(resource: GroupVersionResource, options: InformerOptions<T> = {}): Informer<T> {
     const { transform, ...select } = options;
-    const id = [resource.group, resource.version, resource.resource, select.namespace, select.labelSelector, select.fieldSelector].join("|");
+    const id = [resource.group, resource.version, resource.resource, select.namespace, select.labelSelector, select.fieldSelector].join(
+      "|",
+    );
     let entry = this.#entries.get(id);
     if (entry === undefined) {
       const informer = new SharedInformer<KubeObject>({
@@ -82,7 +84,9 @@ export class InformerFactory {
 
   /** Resources that have no complete state yet, for health checks and logs. */
   unsynced(): string[] {
-    return [...this.#entries.values()].filter((entry) => !entry.informer.hasSynced).map((entry) => qualifiedResource(entry.informer.resource));
+    return [...this.#entries.values()]
+      .filter((entry) => !entry.informer.hasSynced)
+      .map((entry) => qualifiedResource(entry.informer.resource));
   }
 
   close(): Promise<void> {

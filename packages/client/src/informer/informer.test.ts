@@ -39,16 +39,19 @@ function watchConfigMaps(factory: InformerFactory, log: string[]) {
 }
 
 describe("Informer", () => {
-  it.each([{ withoutWatchList: false }, { withoutWatchList: true }])("holds the complete state before it says it has synced (%j)", async (options) => {
-    const { client, factory, log, informer } = setUp(options);
-    await client.seed(resources.configMaps, configMap("a"), configMap("b"));
-    expect(informer.hasSynced).toBe(false);
-    factory.start();
-    await factory.waitForSync(new AbortController().signal);
-    expect(informer.lister.list().map((object) => object.metadata?.name)).toEqual(["a", "b"]);
-    expect(log).toEqual(["add a (initial)", "add b (initial)"]);
-    await factory.close();
-  });
+  it.each([{ withoutWatchList: false }, { withoutWatchList: true }])(
+    "holds the complete state before it says it has synced (%j)",
+    async (options) => {
+      const { client, factory, log, informer } = setUp(options);
+      await client.seed(resources.configMaps, configMap("a"), configMap("b"));
+      expect(informer.hasSynced).toBe(false);
+      factory.start();
+      await factory.waitForSync(new AbortController().signal);
+      expect(informer.lister.list().map((object) => object.metadata?.name)).toEqual(["a", "b"]);
+      expect(log).toEqual(["add a (initial)", "add b (initial)"]);
+      await factory.close();
+    },
+  );
 
   it("tells handlers of adds, updates and deletes in order", async () => {
     const { client, factory, log } = setUp();

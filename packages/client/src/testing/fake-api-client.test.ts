@@ -5,7 +5,12 @@ import { FakeApiClient } from "./fake-api-client.js";
 import { matchesLabelSelector } from "./selectors.js";
 import { settle } from "./settle.js";
 
-const pod = (name: string, over: Partial<corev1.Pod> = {}): corev1.Pod => ({ apiVersion: "v1", kind: "Pod", ...over, metadata: { name, namespace: "default", ...over.metadata } });
+const pod = (name: string, over: Partial<corev1.Pod> = {}): corev1.Pod => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  ...over,
+  metadata: { name, namespace: "default", ...over.metadata },
+});
 const key = { namespace: "default", name: "a" };
 
 describe("FakeApiClient", () => {
@@ -28,7 +33,11 @@ describe("FakeApiClient", () => {
     const made = await client.create(resources.pods, pod("a", { spec: { containers: [] } }));
     const afterStatus = await client.update(resources.pods, { ...made, status: { phase: "Running" } }, { subresource: "status" });
     expect(afterStatus).toMatchObject({ status: { phase: "Running" }, metadata: { generation: 1 } });
-    const afterSpec = await client.update(resources.pods, { ...afterStatus, spec: { containers: [], nodeName: "n" }, status: { phase: "Failed" } });
+    const afterSpec = await client.update(resources.pods, {
+      ...afterStatus,
+      spec: { containers: [], nodeName: "n" },
+      status: { phase: "Failed" },
+    });
     expect(afterSpec).toMatchObject({ status: { phase: "Running" }, metadata: { generation: 2 } });
   });
 
@@ -36,7 +45,9 @@ describe("FakeApiClient", () => {
     const client = new FakeApiClient();
     await client.seed(resources.pods, pod("a", { spec: { containers: [], nodeName: "n", terminationGracePeriodSeconds: 5 } }));
     await client.delete(resources.pods, key);
-    expect(client.objects(resources.pods)).toMatchObject([{ metadata: { deletionGracePeriodSeconds: 5, deletionTimestamp: "2026-01-01T00:00:05Z" } }]);
+    expect(client.objects(resources.pods)).toMatchObject([
+      { metadata: { deletionGracePeriodSeconds: 5, deletionTimestamp: "2026-01-01T00:00:05Z" } },
+    ]);
     await client.delete(resources.pods, key, { gracePeriodSeconds: 0 });
     expect(client.objects(resources.pods)).toEqual([]);
   });

@@ -110,13 +110,23 @@ export class FakeApiClient implements ApiClient {
     this.#history = [];
   }
 
-  async get<T extends KubeObject>(gvr: GroupVersionResource, key: ObjectKey, options?: CallOptions & { readonly subresource?: string }): Promise<T> {
-    await this.#enter({ verb: "get", resource: gvr.resource, ...key, ...(options?.subresource !== undefined && { subresource: options.subresource }) }, options);
+  async get<T extends KubeObject>(
+    gvr: GroupVersionResource,
+    key: ObjectKey,
+    options?: CallOptions & { readonly subresource?: string },
+  ): Promise<T> {
+    await this.#enter(
+      { verb: "get", resource: gvr.resource, ...key, ...(options?.subresource !== undefined && { subresource: options.subresource }) },
+      options,
+    );
     return structuredClone(this.#must(gvr, key)) as T;
   }
 
   async list<T extends KubeObject>(gvr: GroupVersionResource, options: ListOptions = {}): Promise<ListResult<T>> {
-    await this.#enter({ verb: "list", resource: gvr.resource, ...(options.namespace !== undefined && { namespace: options.namespace }) }, options);
+    await this.#enter(
+      { verb: "list", resource: gvr.resource, ...(options.namespace !== undefined && { namespace: options.namespace }) },
+      options,
+    );
     const all = this.#select(gvr, options) as T[];
     const start = Number(options.continue ?? 0);
     const end = options.limit === undefined || options.limit === 0 ? all.length : start + options.limit;
@@ -124,8 +134,12 @@ export class FakeApiClient implements ApiClient {
   }
 
   async *watch<T extends KubeObject>(gvr: GroupVersionResource, options: WatchOptions = {}): AsyncGenerator<WatchEvent<T>, void> {
-    await this.#enter({ verb: "watch", resource: gvr.resource, ...(options.namespace !== undefined && { namespace: options.namespace }) }, options);
-    if (options.sendInitialEvents === true && this.#withoutWatchList) throw failure(422, "Invalid", "sendInitialEvents is forbidden for watch");
+    await this.#enter(
+      { verb: "watch", resource: gvr.resource, ...(options.namespace !== undefined && { namespace: options.namespace }) },
+      options,
+    );
+    if (options.sendInitialEvents === true && this.#withoutWatchList)
+      throw failure(422, "Invalid", "sendInitialEvents is forbidden for watch");
     const watcher: Watcher = { id: idOf(gvr), select: options, queue: new BoundedQueue(WATCH_QUEUE_MAX) };
     this.#prime(watcher, gvr, options);
     this.#watchers.add(watcher);
@@ -139,7 +153,11 @@ export class FakeApiClient implements ApiClient {
     }
   }
 
-  async create<T extends KubeObject, R extends KubeObject = T>(gvr: GroupVersionResource, object: T, options: CreateOptions = {}): Promise<R> {
+  async create<T extends KubeObject, R extends KubeObject = T>(
+    gvr: GroupVersionResource,
+    object: T,
+    options: CreateOptions = {},
+  ): Promise<R> {
     const namespace = options.namespace ?? object.metadata?.namespace;
     const name = options.name ?? object.metadata?.name;
     await this.#enter(
@@ -153,21 +171,33 @@ export class FakeApiClient implements ApiClient {
       },
       options,
     );
-    if (options.subresource !== undefined) return this.#createSubresource(gvr, object, { ...options, ...(namespace !== undefined && { namespace }) }) as R;
+    if (options.subresource !== undefined)
+      return this.#createSubresource(gvr, object, { ...options, ...(namespace !== undefined && { namespace }) }) as R;
     return structuredClone(this.#insert(gvr, structuredClone(object), namespace)) as unknown as R;
   }
 
   async update<T extends KubeObject>(gvr: GroupVersionResource, object: T, options: WriteOptions = {}): Promise<T> {
-    const key = { name: object.metadata?.name ?? "", ...(object.metadata?.namespace !== undefined && { namespace: object.metadata.namespace }) };
-    await this.#enter({ verb: "update", resource: gvr.resource, ...key, object: structuredClone(object), ...subresourceOf(options) }, options);
+    const key = {
+      name: object.metadata?.name ?? "",
+      ...(object.metadata?.namespace !== undefined && { namespace: object.metadata.namespace }),
+    };
+    await this.#enter(
+      { verb: "update", resource: gvr.resource, ...key, object: structuredClone(object), ...subresourceOf(options) },
+      options,
+    );
     return structuredClone(this.#replace(gvr, key, structuredClone(object), options.subresource)) as T;
   }
 
   async patch<T extends KubeObject>(gvr: GroupVersionResource, key: ObjectKey, patch: Patch, options: WriteOptions = {}): Promise<T> {
-    await this.#enter({ verb: "patch", resource: gvr.resource, ...key, object: structuredClone(patch.body) as KubeObject, ...subresourceOf(options) }, options);
+    await this.#enter(
+      { verb: "patch", resource: gvr.resource, ...key, object: structuredClone(patch.body) as KubeObject, ...subresourceOf(options) },
+      options,
+    );
     const current = structuredClone(this.#must(gvr, key));
     const body = structuredClone(patch.body);
-    const next = (patch.type === "json" ? jsonPatch(current, body as never) : mergePatch(current, body, patch.type !== "merge")) as KubeObject;
+    const next = (
+      patch.type === "json" ? jsonPatch(current, body as never) : mergePatch(current, body, patch.type !== "merge")
+    ) as KubeObject;
     return structuredClone(this.#replace(gvr, key, next, options.subresource)) as T;
   }
 
@@ -177,7 +207,10 @@ export class FakeApiClient implements ApiClient {
   }
 
   async deleteCollection(gvr: GroupVersionResource, select: SelectOptions, options: DeleteOptions = {}): Promise<void> {
-    await this.#enter({ verb: "deletecollection", resource: gvr.resource, ...(select.namespace !== undefined && { namespace: select.namespace }) }, options);
+    await this.#enter(
+      { verb: "deletecollection", resource: gvr.resource, ...(select.namespace !== undefined && { namespace: select.namespace }) },
+      options,
+    );
     for (const object of this.#select(gvr, select)) this.#remove(gvr, keyOf(object), options);
   }
 
@@ -232,15 +265,30 @@ export class FakeApiClient implements ApiClient {
   #replace(gvr: GroupVersionResource, key: ObjectKey, next: KubeObject, subresource: string | undefined): KubeObject {
     const current = this.#must(gvr, key) as KubeObject & Record<string, unknown>;
     const asked = next.metadata?.resourceVersion;
-    if (asked !== undefined && asked !== "" && asked !== current.metadata?.resourceVersion) throw this.#conflict(gvr, key, "the object has been modified; please apply your changes to the latest version and try again");
-    if (next.metadata?.uid !== undefined && next.metadata.uid !== current.metadata?.uid) throw this.#conflict(gvr, key, "Precondition failed: UID in precondition does not match");
-    const merged = (subresource === "status" ? { ...current, status: (next as Record<string, unknown>)["status"] } : { ...next }) as KubeObject & Record<string, unknown>;
+    if (asked !== undefined && asked !== "" && asked !== current.metadata?.resourceVersion)
+      throw this.#conflict(gvr, key, "the object has been modified; please apply your changes to the latest version and try again");
+    if (next.metadata?.uid !== undefined && next.metadata.uid !== current.metadata?.uid)
+      throw this.#conflict(gvr, key, "Precondition failed: UID in precondition does not match");
+    const merged = (
+      subresource === "status" ? { ...current, status: (next as Record<string, unknown>)["status"] } : { ...next }
+    ) as KubeObject & Record<string, unknown>;
     if (subresource === undefined && "status" in current && hasStatusSubresource(gvr)) merged["status"] = current["status"];
     const fixed = current.metadata ?? {};
     // As upstream: a status write may carry annotations (a Deployment's revision travels so), nothing else of the metadata.
     const annotations = next.metadata?.annotations ?? fixed.annotations;
-    const metadata = { ...(subresource === "status" ? { ...fixed, ...(annotations !== undefined && { annotations }) } : (next.metadata ?? {})) };
-    for (const field of ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion"] as const) {
+    const metadata = {
+      ...(subresource === "status" ? { ...fixed, ...(annotations !== undefined && { annotations }) } : (next.metadata ?? {})),
+    };
+    for (const field of [
+      "name",
+      "namespace",
+      "uid",
+      "creationTimestamp",
+      "deletionTimestamp",
+      "deletionGracePeriodSeconds",
+      "generation",
+      "resourceVersion",
+    ] as const) {
       if (fixed[field] === undefined) delete metadata[field];
       else Object.assign(metadata, { [field]: fixed[field] });
     }
@@ -248,7 +296,11 @@ export class FakeApiClient implements ApiClient {
     merged.apiVersion ??= apiVersionOf(gvr);
     if (canonical(merged) === canonical(current)) return current;
     if (canonical(merged["spec"]) !== canonical(current["spec"])) metadata.generation = (fixed.generation ?? 0) + 1;
-    if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0 && (metadata.deletionGracePeriodSeconds ?? 0) === 0) {
+    if (
+      metadata.deletionTimestamp !== undefined &&
+      (metadata.finalizers ?? []).length === 0 &&
+      (metadata.deletionGracePeriodSeconds ?? 0) === 0
+    ) {
       return this.#commit(gvr, "DELETED", merged, current);
     }
     return this.#commit(gvr, "MODIFIED", merged, current);
@@ -285,11 +337,15 @@ export class FakeApiClient implements ApiClient {
   }
 
   #createSubresource(gvr: GroupVersionResource, object: KubeObject, options: CreateOptions): KubeObject {
-    const key = { name: options.name ?? object.metadata?.name ?? "", ...(options.namespace !== undefined && { namespace: options.namespace }) };
+    const key = {
+      name: options.name ?? object.metadata?.name ?? "",
+      ...(options.namespace !== undefined && { namespace: options.namespace }),
+    };
     if (options.subresource === "binding") {
       const pod = structuredClone(this.#must(gvr, key)) as KubeObject & { spec?: { nodeName?: string }; target?: { name?: string } };
       const node = (object as { target?: { name?: string } }).target?.name ?? "";
-      if ((pod.spec?.nodeName ?? "") !== "") throw this.#conflict(gvr, key, `pod ${key.name} is already assigned to node "${pod.spec?.nodeName ?? ""}"`);
+      if ((pod.spec?.nodeName ?? "") !== "")
+        throw this.#conflict(gvr, key, `pod ${key.name} is already assigned to node "${pod.spec?.nodeName ?? ""}"`);
       pod.spec = { ...pod.spec, nodeName: node };
       this.#commit(gvr, "MODIFIED", pod, this.#must(gvr, key));
     } else if (options.subresource === "eviction") {
@@ -393,9 +449,15 @@ function subresourceOf(options: WriteOptions): { subresource?: string } {
 
 /** Equal text for equal values whatever the order of keys. */
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, member: unknown) =>
-    typeof member === "object" && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).filter(([, v]) => v !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  ) ?? "";
+  return (
+    JSON.stringify(value, (_, member: unknown) =>
+      typeof member === "object" && member !== null && !Array.isArray(member)
+        ? Object.fromEntries(
+            Object.entries(member)
+              .filter(([, v]) => v !== undefined)
+              .sort(([a], [b]) => (a < b ? -1 : 1)),
+          )
+        : member,
+    ) ?? ""
+  );
 }

@@ -32,7 +32,10 @@ function mergeByKey(target: Json[], patch: Json[]): Json[] {
 export function jsonPatch(target: unknown, operations: readonly { op: string; path: string; value?: unknown }[]): unknown {
   const root = structuredClone(target) as Record<string, unknown>;
   for (const { op, path, value } of operations) {
-    const steps = path.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+    const steps = path
+      .split("/")
+      .slice(1)
+      .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
     const last = steps.pop() ?? "";
     const parent = steps.reduce<Record<string, unknown>>((at, step) => (at?.[step] ?? {}) as Record<string, unknown>, root);
     if (op === "test") {

@@ -12,7 +12,9 @@ export function matchesFieldSelector(selector: string | undefined, object: KubeO
     .filter((term) => term !== "")
     .every((term) => {
       const [, path = "", operator, value = ""] = /^([^=!]+)(==|=|!=)(.*)$/.exec(term) ?? [];
-      const actual = String(path.split(".").reduce<unknown>((at, step) => (at as Record<string, unknown> | undefined)?.[step], object) ?? "");
+      const actual = String(
+        path.split(".").reduce<unknown>((at, step) => (at as Record<string, unknown> | undefined)?.[step], object) ?? "",
+      );
       return operator === "!=" ? actual !== value : actual === value;
     });
 }

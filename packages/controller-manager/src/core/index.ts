@@ -1,3 +1,3 @@
-export { planDeployment, type DeploymentAction, type DeploymentPlan, type ObservedDeployment } from "../controllers/deployment/plan.js";
-export { planEndpointSlices, type ObservedService, type SlicePlan } from "../controllers/endpointslice/plan.js";
-export { planReplicaSet, type ObservedReplicaSet, type ReplicaSetAction } from "../controllers/replicaset/plan.js";
+export { type DeploymentAction, type DeploymentPlan, type ObservedDeployment, planDeployment } from "../controllers/deployment/plan.js";
+export { type ObservedService, planEndpointSlices, type SlicePlan } from "../controllers/endpointslice/plan.js";
+export { type ObservedReplicaSet, planReplicaSet, type ReplicaSetAction } from "../controllers/replicaset/plan.js";

@@ -1,5 +1,8 @@
 /** "25%" of `total`, or the number itself. Undefined counts as `fallback`. */
-export function resolveIntOrPercent(value: number | string | undefined, options: { total: number; roundUp: boolean; fallback: number | string }): number {
+export function resolveIntOrPercent(
+  value: number | string | undefined,
+  options: { total: number; roundUp: boolean; fallback: number | string },
+): number {
   const given = value ?? options.fallback;
   if (typeof given === "number") return given;
   const match = /^(\d+)%$/.exec(given);

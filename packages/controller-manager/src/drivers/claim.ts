@@ -35,12 +35,18 @@ export async function executeClaims<T extends KubeObject>(claims: Claims<T>, opt
 async function assertOwnerLives({ client, owner, ownerResource, signal }: ClaimOptions): Promise<void> {
   const { namespace, name = "", uid } = owner.metadata ?? {};
   const fresh = await client.get(ownerResource, { name, ...(namespace !== undefined && { namespace }) }, { signal });
-  if (fresh.metadata?.uid !== uid) throw new Error(`original ${namespace ?? ""}/${name} is gone: got uid ${fresh.metadata?.uid ?? ""}, wanted ${uid ?? ""}`);
-  if (fresh.metadata?.deletionTimestamp !== undefined) throw new Error(`${namespace ?? ""}/${name} has just been deleted at ${fresh.metadata.deletionTimestamp}`);
+  if (fresh.metadata?.uid !== uid)
+    throw new Error(`original ${namespace ?? ""}/${name} is gone: got uid ${fresh.metadata?.uid ?? ""}, wanted ${uid ?? ""}`);
+  if (fresh.metadata?.deletionTimestamp !== undefined)
+    throw new Error(`${namespace ?? ""}/${name} has just been deleted at ${fresh.metadata.deletionTimestamp}`);
 }
 
 /** Undefined: the object is gone or changed its identity, so there is nothing to claim. */
-async function patchOwners<T extends KubeObject>(object: T, ownerReferences: metav1.OwnerReference[], options: ClaimOptions): Promise<T | undefined> {
+async function patchOwners<T extends KubeObject>(
+  object: T,
+  ownerReferences: metav1.OwnerReference[],
+  options: ClaimOptions,
+): Promise<T | undefined> {
   const { namespace, name = "", uid, resourceVersion } = object.metadata ?? {};
   const key = { name, ...(namespace !== undefined && { namespace }) };
   try {

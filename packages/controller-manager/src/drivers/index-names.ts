@@ -7,7 +7,9 @@ const BY_CONTROLLER = "controllerUID";
 const BY_NODE = "nodeName";
 
 /** Objects by the uid of their controller; orphans under "<namespace>/". */
-export function addControllerIndex<T extends KubeObject>(informer: Informer<T>): { ofController: (uid: string) => readonly T[]; orphansIn: (namespace: string) => readonly T[] } {
+export function addControllerIndex<T extends KubeObject>(
+  informer: Informer<T>,
+): { ofController: (uid: string) => readonly T[]; orphansIn: (namespace: string) => readonly T[] } {
   informer.addIndex(BY_CONTROLLER, (object) => [controllerOf(object)?.uid ?? `${object.metadata?.namespace ?? ""}/`]);
   return {
     ofController: (uid) => informer.lister.byIndex(BY_CONTROLLER, uid),

@@ -27,7 +27,12 @@ export function makeLoop(
 /** A loop that does one thing again and again: `work` runs when the caches are complete and `periodMs` after each end. */
 export function makePeriodicLoop(
   context: ControllerContext,
-  options: { readonly name: string; readonly periodMs: number; readonly caches: readonly WaitsForSync[]; readonly work: (signal: AbortSignal) => Promise<void> },
+  options: {
+    readonly name: string;
+    readonly periodMs: number;
+    readonly caches: readonly WaitsForSync[];
+    readonly work: (signal: AbortSignal) => Promise<void>;
+  },
 ): ReconcileLoop {
   const loop = makeLoop(context, {
     name: options.name,
@@ -36,7 +41,11 @@ export function makePeriodicLoop(
       try {
         await options.work(signal);
       } catch (error) {
-        if (!signal.aborted) context.logger.warn("Periodic work failed", { controller: options.name, error: error instanceof Error ? error.message : String(error) });
+        if (!signal.aborted)
+          context.logger.warn("Periodic work failed", {
+            controller: options.name,
+            error: error instanceof Error ? error.message : String(error),
+          });
       }
       return { requeueAfterMs: options.periodMs };
     },

@@ -1,6 +1,15 @@
 // Creating, deleting and claiming pods on behalf of an owner, with the events upstream writes about it.
 // Source: pkg/controller/controller_utils.go RealPodControl.
-import { type ApiClient, type EventRecorder, isApiError, isNamespaceTerminating, isNotFound, type KubeObject, referenceTo, resources } from "@lenj/client";
+import {
+  type ApiClient,
+  type EventRecorder,
+  isApiError,
+  isNamespaceTerminating,
+  isNotFound,
+  type KubeObject,
+  referenceTo,
+  resources,
+} from "@lenj/client";
 import type { corev1 } from "@lenj/proto/k8s";
 import { controllerReference, type OwnerKind } from "../core/owner.js";
 
@@ -37,7 +46,8 @@ export class PodControl {
       this.recorder.event(referenceTo(owner, this.ownerKind), "Normal", "SuccessfulDelete", `Deleted pod: ${key.name}`);
     } catch (error) {
       if (isNotFound(error)) return;
-      if (isApiError(error)) this.recorder.event(referenceTo(owner, this.ownerKind), "Warning", "FailedDelete", `Error deleting: ${error.message}`);
+      if (isApiError(error))
+        this.recorder.event(referenceTo(owner, this.ownerKind), "Warning", "FailedDelete", `Error deleting: ${error.message}`);
       throw error;
     }
   }

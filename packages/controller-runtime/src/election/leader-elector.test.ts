@@ -42,7 +42,12 @@ describe("LeaderElector", () => {
     const holding = first.hold(release.signal);
     await pass(clock, 60_000);
     expect(isSecondLeading()).toBe(false);
-    expect(lease()?.spec).toMatchObject({ holderIdentity: "first", leaseDurationSeconds: 15, leaseTransitions: 0, acquireTime: "2026-01-01T00:00:00.000000Z" });
+    expect(lease()?.spec).toMatchObject({
+      holderIdentity: "first",
+      leaseDurationSeconds: 15,
+      leaseTransitions: 0,
+      acquireTime: "2026-01-01T00:00:00.000000Z",
+    });
     release.abort();
     stop.abort();
     await Promise.all([holding, waiting]);

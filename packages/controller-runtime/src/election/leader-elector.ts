@@ -100,7 +100,10 @@ export class LeaderElector {
       this.#observe(await client.update(resources.leases, { ...current, spec: this.#desired(current).spec }, { signal }));
       return true;
     } catch (error) {
-      logger.debug("Failed to acquire or renew the lease", { lease: config.name, error: error instanceof Error ? error.message : String(error) });
+      logger.debug("Failed to acquire or renew the lease", {
+        lease: config.name,
+        error: error instanceof Error ? error.message : String(error),
+      });
       return false;
     }
   }
@@ -158,7 +161,13 @@ export class LeaderElector {
     if (lease === undefined || !this.isLeader) return;
     const { client, clock, logger } = this.#options;
     const now = formatMicroTime(clock.wallMs());
-    const spec = { holderIdentity: "", leaseDurationSeconds: 1, acquireTime: now, renewTime: now, leaseTransitions: lease.spec?.leaseTransitions ?? 0 };
+    const spec = {
+      holderIdentity: "",
+      leaseDurationSeconds: 1,
+      acquireTime: now,
+      renewTime: now,
+      leaseTransitions: lease.spec?.leaseTransitions ?? 0,
+    };
     const limit = new AbortController();
     const timer = clock.after(this.#options.config.retryPeriodMs, () => limit.abort(new Error("timed out releasing the lease")));
     try {

@@ -16,7 +16,10 @@ describe("ReconcileLoop", () => {
     const seen: string[] = [];
     let open = (): void => {};
     const ready = new Promise<void>((resolve) => (open = resolve));
-    const { loop } = setUp((name) => Promise.resolve(void seen.push(name)), () => ready);
+    const { loop } = setUp(
+      (name) => Promise.resolve(void seen.push(name)),
+      () => ready,
+    );
     loop.queue.add("a");
     await settle();
     expect(seen).toEqual([]);

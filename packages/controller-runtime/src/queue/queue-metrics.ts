@@ -21,8 +21,20 @@ export function createQueueMetrics(registry: Registry): (name: string) => QueueM
   const adds = new Counter({ name: "workqueue_adds_total", help: "Items added to the work queue", labelNames, registers });
   const retries = new Counter({ name: "workqueue_retries_total", help: "Items put back after a failure", labelNames, registers });
   const depth = new Gauge({ name: "workqueue_depth", help: "Items in line", labelNames, registers });
-  const waited = new Histogram({ name: "workqueue_queue_duration_seconds", help: "Time an item stays in line", labelNames, buckets: BUCKETS_SECONDS, registers });
-  const worked = new Histogram({ name: "workqueue_work_duration_seconds", help: "Time the work on an item takes", labelNames, buckets: BUCKETS_SECONDS, registers });
+  const waited = new Histogram({
+    name: "workqueue_queue_duration_seconds",
+    help: "Time an item stays in line",
+    labelNames,
+    buckets: BUCKETS_SECONDS,
+    registers,
+  });
+  const worked = new Histogram({
+    name: "workqueue_work_duration_seconds",
+    help: "Time the work on an item takes",
+    labelNames,
+    buckets: BUCKETS_SECONDS,
+    registers,
+  });
   return (name) => {
     const labels = { name };
     depth.set(labels, 0);

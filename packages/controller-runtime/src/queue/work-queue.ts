@@ -6,8 +6,8 @@
 // Q4. After shutDown() nothing enters; `next()` hands out what is in line and then ends.
 // Bounded by the number of different names. Upstream: client-go util/workqueue.
 import type { Clock, Timer } from "@lenj/base";
-import { ExponentialRateLimiter, type RateLimiter } from "./rate-limiter.js";
 import { noQueueMetrics, type QueueMetrics } from "./queue-metrics.js";
+import { ExponentialRateLimiter, type RateLimiter } from "./rate-limiter.js";
 
 export interface WorkQueueOptions {
   readonly clock: Clock;

@@ -5,8 +5,14 @@ const web: corev1.Service = {
   metadata: { name: "web", namespace: "default" },
   spec: { clusterIP: "10.96.0.7", clusterIPs: ["10.96.0.7"], ports: [{ name: "http", port: 80, protocol: "TCP" }] },
 };
-const db: corev1.Service = { metadata: { name: "db", namespace: "default" }, spec: { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] } };
-const alias: corev1.Service = { metadata: { name: "alias", namespace: "default" }, spec: { type: "ExternalName", externalName: "example.org" } };
+const db: corev1.Service = {
+  metadata: { name: "db", namespace: "default" },
+  spec: { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] },
+};
+const alias: corev1.Service = {
+  metadata: { name: "alias", namespace: "default" },
+  spec: { type: "ExternalName", externalName: "example.org" },
+};
 const dbSlice: discoveryv1.EndpointSlice = {
   metadata: { name: "db-1", namespace: "default", labels: { "kubernetes.io/service-name": "db" } },
   addressType: "IPv4",
@@ -19,7 +25,8 @@ const dbSlice: discoveryv1.EndpointSlice = {
 };
 
 const view: ClusterView = {
-  service: (namespace, name) => [web, db, alias].find((service) => service.metadata?.name === name && service.metadata.namespace === namespace),
+  service: (namespace, name) =>
+    [web, db, alias].find((service) => service.metadata?.name === name && service.metadata.namespace === namespace),
   slices: (_namespace, service) => (service === "db" ? [dbSlice] : []),
   hasNamespace: (name) => name === "default",
   serviceByClusterIP: (ip) => (ip === "10.96.0.7" ? web : undefined),
@@ -43,7 +50,9 @@ describe("answerQuestion()", () => {
   });
 
   it("gives ports by SRV, with the targets' addresses beside them", () => {
-    expect(data("_http._tcp.web.default.svc.cluster.local", "SRV")).toEqual([{ priority: 0, weight: 100, port: 80, target: "web.default.svc.cluster.local" }]);
+    expect(data("_http._tcp.web.default.svc.cluster.local", "SRV")).toEqual([
+      { priority: 0, weight: 100, port: 80, target: "web.default.svc.cluster.local" },
+    ]);
     const headless = ask("_sql._tcp.db.default.svc.cluster.local", "SRV");
     expect(headless.answers.map((record) => (record.type === "SRV" ? record.data.target : ""))).toEqual([
       "db-0.db.default.svc.cluster.local",

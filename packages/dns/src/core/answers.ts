@@ -16,7 +16,10 @@ export interface ClusterView {
 
 export type RecordData =
   | { readonly type: "A" | "AAAA" | "CNAME" | "PTR"; readonly data: string }
-  | { readonly type: "SRV"; readonly data: { readonly priority: number; readonly weight: number; readonly port: number; readonly target: string } }
+  | {
+      readonly type: "SRV";
+      readonly data: { readonly priority: number; readonly weight: number; readonly port: number; readonly target: string };
+    }
   | { readonly type: "TXT"; readonly data: string }
   | { readonly type: "SOA"; readonly data: SOA };
 
@@ -55,20 +58,37 @@ type Found = { readonly records: readonly RecordData[]; readonly additionals?: r
 export function answerQuestion(question: { name: string; type: string }, view: ClusterView, domain: string, serial: number): Answer {
   const name = question.name.toLowerCase().replace(/\.$/, "");
   const isReverse = name.endsWith(".in-addr.arpa");
-  if (name !== domain && !name.endsWith(`.${domain}`) && !isReverse) return { rcode: "REFUSED", answers: [], authorities: [], additionals: [] };
-  const found = isReverse ? findReverse(name, view, domain) : findInZone(name === domain ? [] : name.slice(0, -domain.length - 1).split("."), view, domain, question.type);
+  if (name !== domain && !name.endsWith(`.${domain}`) && !isReverse)
+    return { rcode: "REFUSED", answers: [], authorities: [], additionals: [] };
+  const found = isReverse
+    ? findReverse(name, view, domain)
+    : findInZone(name === domain ? [] : name.slice(0, -domain.length - 1).split("."), view, domain, question.type);
   if (found === undefined && isReverse) return { rcode: "REFUSED", answers: [], authorities: [], additionals: [] };
   const soa: DNSRecord = { name: domain, ttl: ttlSeconds, type: "SOA", data: soaOf(domain, serial) };
   if (found === undefined) return { rcode: "NXDOMAIN", answers: [], authorities: [soa], additionals: [] };
   // An alias answers every type: the resolver goes on from it.
   const matching = found.records.filter((record) => record.type === question.type || record.type === "CNAME" || question.type === "ANY");
-  if (name === domain && question.type === "SOA") return { rcode: "NOERROR", answers: [{ ...soa, name: question.name }], authorities: [], additionals: [] };
+  if (name === domain && question.type === "SOA")
+    return { rcode: "NOERROR", answers: [{ ...soa, name: question.name }], authorities: [], additionals: [] };
   const answers = matching.map((record): DNSRecord => ({ ...record, name: question.name, ttl: ttlSeconds }));
-  return { rcode: "NOERROR", answers, authorities: answers.length === 0 ? [soa] : [], additionals: answers.length === 0 ? [] : (found.additionals ?? []) };
+  return {
+    rcode: "NOERROR",
+    answers,
+    authorities: answers.length === 0 ? [soa] : [],
+    additionals: answers.length === 0 ? [] : (found.additionals ?? []),
+  };
 }
 
 function soaOf(domain: string, serial: number): SOA {
-  return { mname: `ns.dns.${domain}`, rname: `hostmaster.${domain}`, serial, refresh: 7_200, retry: 1_800, expire: 86_400, minimum: ttlSeconds };
+  return {
+    mname: `ns.dns.${domain}`,
+    rname: `hostmaster.${domain}`,
+    serial,
+    refresh: 7_200,
+    retry: 1_800,
+    expire: 86_400,
+    minimum: ttlSeconds,
+  };
 }
 
 const exists: Found = { records: [] };
@@ -99,17 +119,22 @@ function findService(labels: readonly string[], namespace: string, view: Cluster
   if (service === undefined) return undefined;
   const suffix = `${serviceName}.${namespace}.svc.${domain}`;
   const before = labels.slice(0, -1);
-  if (service.spec?.type === "ExternalName") return before.length === 0 ? { records: [{ type: "CNAME", data: service.spec.externalName ?? "" }] } : undefined;
+  if (service.spec?.type === "ExternalName")
+    return before.length === 0 ? { records: [{ type: "CNAME", data: service.spec.externalName ?? "" }] } : undefined;
   const isHeadless = service.spec?.clusterIP === "None";
   const slices = view.slices(namespace, serviceName);
   if (before.length === 0) return isHeadless ? headlessRecords(service, slices, suffix, type, {}) : clusterIPRecords(service, suffix, {});
   if (before.length === 2 && before[0]?.startsWith("_") && before[1]?.startsWith("_")) {
     const wanted = { port: before[0].slice(1), protocol: before[1].slice(1) };
     const found = isHeadless ? headlessRecords(service, slices, suffix, type, wanted) : clusterIPRecords(service, suffix, wanted);
-    return found?.records.some((record) => record.type === "SRV") === true ? { ...found, records: found.records.filter((record) => record.type === "SRV") } : undefined;
+    return found?.records.some((record) => record.type === "SRV") === true
+      ? { ...found, records: found.records.filter((record) => record.type === "SRV") }
+      : undefined;
   }
   if (before.length !== 1 || !isHeadless) return undefined;
-  const records = usableEndpoints(service, slices).flatMap((endpoint) => (endpoint.label === before[0] ? [addressRecord(endpoint.ip)] : []));
+  const records = usableEndpoints(service, slices).flatMap((endpoint) =>
+    endpoint.label === before[0] ? [addressRecord(endpoint.ip)] : [],
+  );
   return records.length === 0 ? undefined : { records: unique(records) };
 }
 
@@ -127,7 +152,13 @@ function clusterIPRecords(service: corev1.Service, suffix: string, wanted: Wante
   return { records: [...records, ...services], additionals: records.map((record) => ({ ...record, name: suffix, ttl: ttlSeconds })) };
 }
 
-function headlessRecords(service: corev1.Service, slices: readonly discoveryv1.EndpointSlice[], suffix: string, type: string, wanted: WantedPort): Found {
+function headlessRecords(
+  service: corev1.Service,
+  slices: readonly discoveryv1.EndpointSlice[],
+  suffix: string,
+  type: string,
+  wanted: WantedPort,
+): Found {
   const addresses = unique(usableEndpoints(service, slices).map((endpoint) => addressRecord(endpoint.ip)));
   if (type !== "SRV") return { records: addresses };
   const records: RecordData[] = [];
@@ -137,7 +168,8 @@ function headlessRecords(service: corev1.Service, slices: readonly discoveryv1.E
       const target = `${endpoint.label}.${suffix}`;
       additionals.push({ ...addressRecord(endpoint.ip), name: target, ttl: ttlSeconds });
       for (const port of slice.ports ?? []) {
-        if (isWanted(wanted, port.name, port.protocol)) records.push({ type: "SRV", data: { priority: 0, weight: 100, port: port.port ?? 0, target } });
+        if (isWanted(wanted, port.name, port.protocol))
+          records.push({ type: "SRV", data: { priority: 0, weight: 100, port: port.port ?? 0, target } });
       }
     }
   }
@@ -145,7 +177,10 @@ function headlessRecords(service: corev1.Service, slices: readonly discoveryv1.E
 }
 
 function isWanted(wanted: WantedPort, name: string | undefined, protocol: string | undefined): boolean {
-  return (wanted.port === undefined || wanted.port === (name ?? "").toLowerCase()) && (wanted.protocol === undefined || wanted.protocol === (protocol ?? "TCP").toLowerCase());
+  return (
+    (wanted.port === undefined || wanted.port === (name ?? "").toLowerCase()) &&
+    (wanted.protocol === undefined || wanted.protocol === (protocol ?? "TCP").toLowerCase())
+  );
 }
 
 function usableEndpoints(service: corev1.Service, slices: readonly discoveryv1.EndpointSlice[]): Endpoint[] {
@@ -169,9 +204,14 @@ function unique<T>(records: readonly T[]): T[] {
 }
 
 function findReverse(name: string, view: ClusterView, domain: string): Found {
-  const ip = name.replace(/\.in-addr\.arpa$/, "").split(".").reverse().join(".");
+  const ip = name
+    .replace(/\.in-addr\.arpa$/, "")
+    .split(".")
+    .reverse()
+    .join(".");
   const service = view.serviceByClusterIP(ip);
-  if (service !== undefined) return { records: [{ type: "PTR", data: `${service.metadata?.name}.${service.metadata?.namespace}.svc.${domain}` }] };
+  if (service !== undefined)
+    return { records: [{ type: "PTR", data: `${service.metadata?.name}.${service.metadata?.namespace}.svc.${domain}` }] };
   const records = view.slicesByAddress(ip).flatMap((slice): RecordData[] => {
     const serviceName = slice.metadata?.labels?.["kubernetes.io/service-name"];
     const endpoint = (slice.endpoints ?? []).find((candidate) => candidate.addresses?.includes(ip));

@@ -62,7 +62,10 @@ export class DNSServer {
   }
 
   async close(): Promise<void> {
-    const closed = Promise.all([new Promise<void>((resolve) => this.udp.close(() => resolve())), new Promise<void>((resolve) => this.tcp.close(() => resolve()))]);
+    const closed = Promise.all([
+      new Promise<void>((resolve) => this.udp.close(() => resolve())),
+      new Promise<void>((resolve) => this.tcp.close(() => resolve())),
+    ]);
     for (const socket of this.sockets) socket.destroy();
     await closed;
   }
@@ -104,18 +107,40 @@ function respond(message: Buffer, answer: Answerer, transport: "udp" | "tcp"): B
   const opt = (query.additionals ?? []).find((record) => record.type === "OPT") as { udpPayloadSize?: number } | undefined;
   const { opcode } = query as { opcode?: string };
   const isQuery = opcode === undefined || opcode === "QUERY";
-  const reply: Reply = question === undefined || (query.questions ?? []).length !== 1 ? { rcode: "FORMERR" } : isQuery ? answer({ name: question.name, type: question.type }) : { rcode: "NOTIMP" };
+  const reply: Reply =
+    question === undefined || (query.questions ?? []).length !== 1
+      ? { rcode: "FORMERR" }
+      : isQuery
+        ? answer({ name: question.name, type: question.type })
+        : { rcode: "NOTIMP" };
   const encode = (body: Reply, cut: boolean): Buffer =>
     packet.encode({
       type: "response",
       id: query.id ?? 0,
-      flags: (body.rcode === "REFUSED" ? 0 : packet.AUTHORITATIVE_ANSWER) | ((query.flags ?? 0) & packet.RECURSION_DESIRED) | (cut ? packet.TRUNCATED_RESPONSE : 0) | rcodes[body.rcode],
+      flags:
+        (body.rcode === "REFUSED" ? 0 : packet.AUTHORITATIVE_ANSWER) |
+        ((query.flags ?? 0) & packet.RECURSION_DESIRED) |
+        (cut ? packet.TRUNCATED_RESPONSE : 0) |
+        rcodes[body.rcode],
       questions: query.questions ?? [],
       answers: (body.answers ?? []) as NonNullable<Packet["answers"]>,
       authorities: (body.authorities ?? []) as NonNullable<Packet["authorities"]>,
       additionals: [
         ...((body.additionals ?? []) as NonNullable<Packet["additionals"]>),
-        ...(opt === undefined ? [] : [{ type: "OPT" as const, name: ".", udpPayloadSize: udpBytesMax, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] }]),
+        ...(opt === undefined
+          ? []
+          : [
+              {
+                type: "OPT" as const,
+                name: ".",
+                udpPayloadSize: udpBytesMax,
+                extendedRcode: 0,
+                ednsVersion: 0,
+                flags: 0,
+                flag_do: false,
+                options: [],
+              },
+            ]),
       ],
     });
   const whole = encode(reply, false);

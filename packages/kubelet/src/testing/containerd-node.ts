@@ -63,7 +63,19 @@ function networkConfiguration(folder: string): object {
     cniVersion: "0.4.0",
     name: "lenj",
     plugins: [
-      { type: "bridge", bridge: "cni0", isGateway: true, ipMasq: false, hairpinMode: true, ipam: { type: "host-local", dataDir: join(folder, "ipam"), ranges: [[{ subnet: "10.244.77.0/24" }]], routes: [{ dst: "0.0.0.0/0" }] } },
+      {
+        type: "bridge",
+        bridge: "cni0",
+        isGateway: true,
+        ipMasq: false,
+        hairpinMode: true,
+        ipam: {
+          type: "host-local",
+          dataDir: join(folder, "ipam"),
+          ranges: [[{ subnet: "10.244.77.0/24" }]],
+          routes: [{ dst: "0.0.0.0/0" }],
+        },
+      },
       { type: "portmap", capabilities: { portMappings: true } },
     ],
   };
@@ -78,19 +90,32 @@ async function writeImages(path: string): Promise<void> {
   const busybox = await readFile(await firstPresent(["/bin/busybox", "/usr/bin/busybox"]));
   const { stdout } = await run("busybox", ["--list"]);
   const layer = pack();
-  for (const folder of ["bin", "etc", "tmp", "dev", "proc", "sys", "data"]) layer.entry({ name: `${folder}/`, type: "directory", mode: folder === "tmp" ? 0o1777 : 0o755 });
+  for (const folder of ["bin", "etc", "tmp", "dev", "proc", "sys", "data"])
+    layer.entry({ name: `${folder}/`, type: "directory", mode: folder === "tmp" ? 0o1777 : 0o755 });
   layer.entry({ name: "bin/busybox", mode: 0o755 }, busybox);
-  for (const applet of stdout.split("\n").filter((name) => name !== "" && name !== "busybox")) layer.entry({ name: `bin/${applet}`, type: "symlink", linkname: "busybox" });
+  for (const applet of stdout.split("\n").filter((name) => name !== "" && name !== "busybox"))
+    layer.entry({ name: `bin/${applet}`, type: "symlink", linkname: "busybox" });
   layer.entry({ name: "etc/passwd", mode: 0o644 }, "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
   layer.finalize();
   const layerBytes = await collect(layer);
   const layerDigest = createHash("sha256").update(layerBytes).digest("hex");
   const configure = (cmd: string[]): Buffer =>
-    Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", config: { Env: ["PATH=/bin"], Cmd: cmd }, rootfs: { type: "layers", diff_ids: [`sha256:${layerDigest}`] }, history: [{ created_by: "lenj" }] }));
+    Buffer.from(
+      JSON.stringify({
+        architecture: "amd64",
+        os: "linux",
+        config: { Env: ["PATH=/bin"], Cmd: cmd },
+        rootfs: { type: "layers", diff_ids: [`sha256:${layerDigest}`] },
+        history: [{ created_by: "lenj" }],
+      }),
+    );
   const archive = pack();
   archive.entry({ name: "layer.tar" }, layerBytes);
   const manifest = [];
-  for (const [tag, cmd] of [["lenj.local/pause:1", ["/bin/busybox", "sleep", "1000000"]], [testImage, ["/bin/sh"]]] as const) {
+  for (const [tag, cmd] of [
+    ["lenj.local/pause:1", ["/bin/busybox", "sleep", "1000000"]],
+    [testImage, ["/bin/sh"]],
+  ] as const) {
     const config = configure([...cmd]);
     const name = `${createHash("sha256").update(config).digest("hex")}.json`;
     archive.entry({ name }, config);
@@ -111,4 +136,3 @@ async function firstPresent(paths: readonly string[]): Promise<string> {
   for (const path of paths) if (await stat(path).catch(() => undefined)) return path;
   throw new Error(`None of ${paths.join(", ")} is there`);
 }
-

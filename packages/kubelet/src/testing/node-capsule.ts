@@ -36,7 +36,9 @@ export class NodeCapsule {
     const folder = await mkdtemp(join(tmpdir(), "lenj-kubelet-"));
     const name = folder.split("/").at(-1) as string;
     const host = fileURLToPath(new URL("./node-host.js", import.meta.url));
-    const child = spawn("sh", ["-c", capsuleProgram, "sh", name, process.execPath, host, folder, options.runtime ?? "containerd"], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = spawn("sh", ["-c", capsuleProgram, "sh", name, process.execPath, host, folder, options.runtime ?? "containerd"], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
     const capsule = new NodeCapsule(name, folder, child);
     try {
       await capsule.call("start", ...(options.flags ?? []));
@@ -85,7 +87,10 @@ export class NodeCapsule {
 
   /** Kills the capsule with everything in it and removes what it left. */
   async close(): Promise<void> {
-    const exited = this.child.exitCode !== null || this.child.signalCode !== null ? Promise.resolve() : new Promise((resolve) => this.child.once("exit", resolve));
+    const exited =
+      this.child.exitCode !== null || this.child.signalCode !== null
+        ? Promise.resolve()
+        : new Promise((resolve) => this.child.once("exit", resolve));
     this.child.kill("SIGKILL");
     await exited;
     await removeCgroups(this.name);

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { silentLogger, SystemClock, SystemRandom, type LogFields, type Logger } from "@lenj/base";
+import { type LogFields, type Logger, SystemClock, SystemRandom, silentLogger } from "@lenj/base";
 import { type GroupVersionResource, type KubeObject, resources } from "@lenj/client";
 import { FakeApiClient } from "@lenj/client/testing";
 import { parseFlags } from "@lenj/component-base";
@@ -28,12 +28,31 @@ let endpoint = "";
 const logger: Logger = process.env["LENJ_TEST_LOG"] === undefined ? silentLogger : stderrLogger({});
 
 function stderrLogger(base: LogFields): Logger {
-  const write = (level: string) => (message: string, fields?: LogFields) => process.stderr.write(`${level} ${message} ${JSON.stringify({ ...base, ...fields })}\n`);
-  return { error: write("E"), warn: write("W"), info: write("I"), debug: write("D"), isDebugEnabled: true, child: (fields) => stderrLogger({ ...base, ...fields }) };
+  const write = (level: string) => (message: string, fields?: LogFields) =>
+    process.stderr.write(`${level} ${message} ${JSON.stringify({ ...base, ...fields })}\n`);
+  return {
+    error: write("E"),
+    warn: write("W"),
+    info: write("I"),
+    debug: write("D"),
+    isDebugEnabled: true,
+    child: (fields) => stderrLogger({ ...base, ...fields }),
+  };
 }
 
 async function startKubelet(flags: readonly string[]): Promise<void> {
-  const values = parseFlags(kubeletFlags, ["--kubeconfig=none", "--hostname-override=n1", "--node-ip=127.0.0.1", `--root-dir=${folder}/kubelet`, `--pod-log-dir=${folder}/log/pods`, `--container-log-dir=${folder}/log/containers`, `--container-runtime-endpoint=${endpoint}`, "--cluster-dns=10.96.0.10", "--cluster-domain=cluster.local", ...flags]).values;
+  const values = parseFlags(kubeletFlags, [
+    "--kubeconfig=none",
+    "--hostname-override=n1",
+    "--node-ip=127.0.0.1",
+    `--root-dir=${folder}/kubelet`,
+    `--pod-log-dir=${folder}/log/pods`,
+    `--container-log-dir=${folder}/log/containers`,
+    `--container-runtime-endpoint=${endpoint}`,
+    "--cluster-dns=10.96.0.10",
+    "--cluster-domain=cluster.local",
+    ...flags,
+  ]).values;
   kubelet = await Kubelet.start(decideConfig(values), { client, clock, random, logger });
 }
 
@@ -49,7 +68,8 @@ const handlers: Record<HostRequest["method"], (...args: never[]) => Promise<unkn
     await startKubelet(flags);
   },
   create: (gvr: keyof typeof resources, object: KubeObject) => client.create(resources[gvr] as GroupVersionResource, object),
-  get: (gvr: keyof typeof resources, namespace: string, name: string) => client.get(resources[gvr] as GroupVersionResource, { namespace, name }).catch(() => undefined),
+  get: (gvr: keyof typeof resources, namespace: string, name: string) =>
+    client.get(resources[gvr] as GroupVersionResource, { namespace, name }).catch(() => undefined),
   list: async (gvr: keyof typeof resources) => (await client.list(resources[gvr] as GroupVersionResource)).items,
   update: (gvr: keyof typeof resources, object: KubeObject) => client.update(resources[gvr] as GroupVersionResource, object),
   delete: (gvr: keyof typeof resources, namespace: string, name: string, grace?: number) =>

@@ -11,6 +11,8 @@ export async function logs(name: string, options: { state: string; follow: boole
   if (!names.includes(name)) throw new Error(`Unknown process ${JSON.stringify(name)}: must be one of ${names.join(", ")}`);
   const file = logFileOf(paths, name);
   if (!existsSync(file)) throw new Error(`${name} has written nothing yet`);
-  const tail = spawn("tail", ["-n", options.tail === "-1" ? "+1" : options.tail, ...(options.follow ? ["-F"] : []), file], { stdio: "inherit" });
+  const tail = spawn("tail", ["-n", options.tail === "-1" ? "+1" : options.tail, ...(options.follow ? ["-F"] : []), file], {
+    stdio: "inherit",
+  });
   await new Promise<void>((resolve) => tail.once("exit", () => resolve()));
 }

@@ -10,7 +10,13 @@ export async function status(options: { state: string; output: string }): Promis
 
 /** The status as aligned columns. */
 export function formatStatus(found: LabStatus): string {
-  const processes = found.processes.map(({ name, state, pid, restarts, role }) => [name, state, pid === null ? "-" : String(pid), String(restarts), role ?? ""]);
+  const processes = found.processes.map(({ name, state, pid, restarts, role }) => [
+    name,
+    state,
+    pid === null ? "-" : String(pid),
+    String(restarts),
+    role ?? "",
+  ]);
   const nodes = found.nodes.map(({ name, power, ready, address }) => [name, power, ready ? "Ready" : "NotReady", address]);
   const cuts = found.cuts.map(([a, b]) => [a, b]);
   return [
@@ -22,5 +28,13 @@ export function formatStatus(found: LabStatus): string {
 
 function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)));
-  return [header, ...rows].map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("   ").trimEnd()}\n`).join("");
+  return [header, ...rows]
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join("   ")
+          .trimEnd()}\n`,
+    )
+    .join("");
 }

@@ -1,6 +1,9 @@
 // `lenj up`: from nothing, or from whatever a crash left, to a lab in which everything is Ready.
+
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import type { Server } from "node:net";
 import { SystemClock } from "@lenj/base";
-import { rootlessLimits, describeProblems, requiredPrograms } from "../core/requirements.js";
+import { describeProblems, requiredPrograms, rootlessLimits } from "../core/requirements.js";
 import type { ContainerRuntime, LabConfig } from "../core/topology.js";
 import { ordinals } from "../core/topology.js";
 import { ControlClient } from "../drivers/control-client.js";
@@ -10,8 +13,6 @@ import { installMissing, missingPrograms } from "../drivers/programs.js";
 import { enterWorld, isRoot, leaveWorld, listenLocally, probeWorld } from "../drivers/world.js";
 import { ensureOwnImages } from "../images/build.js";
 import { ImageStore } from "../images/image-store.js";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
-import type { Server } from "node:net";
 
 export interface UpOptions {
   readonly state: string;
@@ -61,18 +62,27 @@ async function checkMachine(say: (text: string) => void): Promise<void> {
     await installMissing(missing);
     missing = missingPrograms(requiredPrograms);
   }
-  const problems = describeProblems({ isRoot: isRoot(), world: missing.length > 0 ? { ok: true } : await probeWorld(), missingPrograms: missing });
+  const problems = describeProblems({
+    isRoot: isRoot(),
+    world: missing.length > 0 ? { ok: true } : await probeWorld(),
+    missingPrograms: missing,
+  });
   if (problems.length > 0) throw new Error(problems.join("\n"));
   if (!isRoot()) for (const limit of rootlessLimits) say(limit);
 }
 
 /** Fixes the configuration and takes the ports on 127.0.0.1: the ones of the last start, or asked for, or free ones. */
-async function openListeners(options: UpOptions, existing: Lab | undefined): Promise<{ lab: Lab; listeners: { name: string; server: Server }[] }> {
+async function openListeners(
+  options: UpOptions,
+  existing: Lab | undefined,
+): Promise<{ lab: Lab; listeners: { name: string; server: Server }[] }> {
   mkdirSync(options.state, { recursive: true, mode: 0o700 });
   const last = existing?.config;
   const storeReplicas = last?.storeReplicas ?? options.storeReplicas ?? 3;
   if (last !== undefined && options.storeReplicas !== undefined && options.storeReplicas !== last.storeReplicas) {
-    throw new Error(`This lab was made with ${last.storeReplicas} store replicas; \`lenj down --purge\` first to make one with ${options.storeReplicas}`);
+    throw new Error(
+      `This lab was made with ${last.storeReplicas} store replicas; \`lenj down --purge\` first to make one with ${options.storeReplicas}`,
+    );
   }
   const listeners: { name: string; server: Server }[] = [];
   const open = async (name: string, asked: number | undefined, preferred: number): Promise<number> => {
@@ -82,6 +92,7 @@ async function openListeners(options: UpOptions, existing: Lab | undefined): Pro
   };
   try {
     const apiserver = await open("apiserver", options.port, last?.ports.apiserver ?? 6443);
+    const grpc = await open("grpc", undefined, last?.ports.grpc ?? 0);
     const stores: number[] = [];
     for (const n of ordinals(storeReplicas)) stores.push(await open(`store-${n}`, undefined, last?.ports.stores[n - 1] ?? 0));
     const nodeMemoryBytes = options.nodeMemoryBytes ?? last?.nodeMemoryBytes;
@@ -90,7 +101,7 @@ async function openListeners(options: UpOptions, existing: Lab | undefined): Pro
       id: labIdentity(options.state),
       nodes: options.nodes ?? last?.nodes ?? 3,
       storeReplicas,
-      ports: { apiserver, stores },
+      ports: { apiserver, grpc, stores },
       containerRuntime: options.containerRuntime ?? last?.containerRuntime ?? "embedded",
       ...(nodeMemoryBytes === undefined ? {} : { nodeMemoryBytes }),
       ...(nodeCPUs === undefined ? {} : { nodeCPUs }),
@@ -128,4 +139,3 @@ Use it:
   npx lenj down          stop everything (--purge: forget everything)
 `);
 }
-

@@ -18,15 +18,42 @@ export function clusterObjects(): { resource: GroupVersionResource; object: Kube
 
 /** The controllers whose roles upstream's policy defines. */
 const controllers: readonly string[] = [
-  "attachdetach-controller", "certificate-controller", "clusterrole-aggregation-controller", "cronjob-controller",
-  "daemon-set-controller", "deployment-controller", "disruption-controller", "endpoint-controller",
-  "endpointslice-controller", "endpointslicemirroring-controller", "ephemeral-volume-controller", "expand-controller",
-  "generic-garbage-collector", "horizontal-pod-autoscaler", "job-controller", "legacy-service-account-token-cleaner",
-  "namespace-controller", "node-controller", "persistent-volume-binder", "pod-garbage-collector",
-  "pv-protection-controller", "pvc-protection-controller", "replicaset-controller", "replication-controller",
-  "resource-claim-controller", "resourcequota-controller", "root-ca-cert-publisher", "route-controller",
-  "selinux-warning-controller", "service-account-controller", "service-cidrs-controller", "service-controller",
-  "statefulset-controller", "ttl-after-finished-controller", "ttl-controller", "validatingadmissionpolicy-status-controller",
+  "attachdetach-controller",
+  "certificate-controller",
+  "clusterrole-aggregation-controller",
+  "cronjob-controller",
+  "daemon-set-controller",
+  "deployment-controller",
+  "disruption-controller",
+  "endpoint-controller",
+  "endpointslice-controller",
+  "endpointslicemirroring-controller",
+  "ephemeral-volume-controller",
+  "expand-controller",
+  "generic-garbage-collector",
+  "horizontal-pod-autoscaler",
+  "job-controller",
+  "legacy-service-account-token-cleaner",
+  "namespace-controller",
+  "node-controller",
+  "persistent-volume-binder",
+  "pod-garbage-collector",
+  "pv-protection-controller",
+  "pvc-protection-controller",
+  "replicaset-controller",
+  "replication-controller",
+  "resource-claim-controller",
+  "resourcequota-controller",
+  "root-ca-cert-publisher",
+  "route-controller",
+  "selinux-warning-controller",
+  "service-account-controller",
+  "service-cidrs-controller",
+  "service-controller",
+  "statefulset-controller",
+  "ttl-after-finished-controller",
+  "ttl-controller",
+  "validatingadmissionpolicy-status-controller",
   "volumeattributesclass-protection-controller",
 ];
 
@@ -56,7 +83,11 @@ function dnsEndpointSlice(): KubeObject {
   return object(
     "discovery.k8s.io/v1",
     "EndpointSlice",
-    { name: "kube-dns-lab", namespace, labels: { "kubernetes.io/service-name": "kube-dns", "endpointslice.kubernetes.io/managed-by": "lab.lenj.dev" } },
+    {
+      name: "kube-dns-lab",
+      namespace,
+      labels: { "kubernetes.io/service-name": "kube-dns", "endpointslice.kubernetes.io/managed-by": "lab.lenj.dev" },
+    },
     {
       addressType: "IPv4",
       ports: [
@@ -94,6 +125,11 @@ function dnsRoleBinding(): KubeObject {
   );
 }
 
-function object(apiVersion: string, kind: string, metadata: NonNullable<KubeObject["metadata"]>, rest: Record<string, unknown>): KubeObject {
+function object(
+  apiVersion: string,
+  kind: string,
+  metadata: NonNullable<KubeObject["metadata"]>,
+  rest: Record<string, unknown>,
+): KubeObject {
   return { apiVersion, kind, metadata, ...rest };
 }

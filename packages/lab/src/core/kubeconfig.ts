@@ -13,7 +13,8 @@ export interface KubeconfigParts {
 /** The kubeconfig as YAML (in its JSON subset, which every reader of YAML takes). */
 export function formatKubeconfig(parts: KubeconfigParts): string {
   const base64 = (text: string): string => Buffer.from(text).toString("base64");
-  const extensions = parts.grpcServer === undefined ? {} : { extensions: [{ name: "lenj.dev/grpc", extension: { server: parts.grpcServer } }] };
+  const extensions =
+    parts.grpcServer === undefined ? {} : { extensions: [{ name: "lenj.dev/grpc", extension: { server: parts.grpcServer } }] };
   const document = {
     apiVersion: "v1",
     kind: "Config",

@@ -28,7 +28,12 @@ export function applyStart(record: ProcessRecord, nowMs: number): ProcessRecord 
 }
 
 /** The record after an exit, and in how many milliseconds to start again; undefined: not at all. */
-export function applyExit(record: ProcessRecord, exit: string, nowMs: number, stopping: boolean): { record: ProcessRecord; restartInMs: number | undefined } {
+export function applyExit(
+  record: ProcessRecord,
+  exit: string,
+  nowMs: number,
+  stopping: boolean,
+): { record: ProcessRecord; restartInMs: number | undefined } {
   if (stopping) return { record: { ...record, phase: "stopped", lastExit: exit }, restartInMs: undefined };
   if (record.held) return { record: { ...record, phase: "held", lastExit: exit }, restartInMs: undefined };
   const quick = nowMs - record.startedAtMs < quickDeathMs;

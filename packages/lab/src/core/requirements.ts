@@ -28,7 +28,8 @@ export function describeProblems(abilities: Abilities): string[] {
   const problems = abilities.missingPrograms.map(
     (missing) => `The program "${missing.program}" is missing (Debian package ${missing.debianPackage}); it ${missing.why}.`,
   );
-  if (abilities.missingPrograms.length === 0 && !abilities.world.ok) problems.push(describeWorldProblem(abilities.isRoot, abilities.world.error));
+  if (abilities.missingPrograms.length === 0 && !abilities.world.ok)
+    problems.push(describeWorldProblem(abilities.isRoot, abilities.world.error));
   return problems;
 }
 

@@ -9,7 +9,7 @@ export interface LabConfig {
   readonly nodes: number;
   readonly storeReplicas: number;
   /** Ports on 127.0.0.1 through which the machine's own programs reach the lab. */
-  readonly ports: { readonly apiserver: number; readonly stores: readonly number[] };
+  readonly ports: { readonly apiserver: number; readonly grpc: number; readonly stores: readonly number[] };
   /** Per node; undefined: no bound but the machine's own. */
   readonly nodeMemoryBytes?: number;
   readonly nodeCPUs?: number;
@@ -199,7 +199,12 @@ function schedulerProcess(paths: LabPaths): ProcessSpec {
     kind: "scheduler",
     host: "scheduler-1",
     health: `${schedulerAddress}:10259`,
-    args: [`--kubeconfig=${paths.kubeconfigs}/scheduler`, `--bind-address=${schedulerAddress}`, "--secure-port=10259", "--leader-elect=true"],
+    args: [
+      `--kubeconfig=${paths.kubeconfigs}/scheduler`,
+      `--bind-address=${schedulerAddress}`,
+      "--secure-port=10259",
+      "--leader-elect=true",
+    ],
   };
 }
 
@@ -267,7 +272,12 @@ function nodeProcesses(ordinal: number, config: LabConfig, paths: LabPaths): Pro
     kind: "proxy",
     host: name,
     health: "127.0.0.1:10256",
-    args: [`--kubeconfig=${paths.kubeconfigs}/${name}-proxy`, `--hostname-override=${name}`, `--cluster-cidr=${fabric.podCIDR}`, "--healthz-bind-address=127.0.0.1:10256"],
+    args: [
+      `--kubeconfig=${paths.kubeconfigs}/${name}-proxy`,
+      `--hostname-override=${name}`,
+      `--cluster-cidr=${fabric.podCIDR}`,
+      "--healthz-bind-address=127.0.0.1:10256",
+    ],
   };
   const containerd: ProcessSpec = {
     name: `${name}/runtime`,

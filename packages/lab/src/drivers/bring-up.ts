@@ -3,8 +3,8 @@ import type { Clock } from "@lenj/base";
 import { delay } from "@lenj/base";
 import { type ApiClient, isAlreadyExists, type KubeObject, resources } from "@lenj/client";
 import type { corev1 } from "@lenj/proto/k8s";
-import type { ProgressEvent } from "../core/control.js";
 import { clusterObjects } from "../core/cluster-objects.js";
+import type { ProgressEvent } from "../core/control.js";
 import { type LabConfig, nodeAddress, nodeName, ordinals, storeAddress, storePorts } from "../core/topology.js";
 import type { Supervisor } from "./supervisor.js";
 

@@ -52,7 +52,19 @@ export class Capsule {
         "lenj-join",
         joinFiles.join(" "),
         ...["nsenter", `--net=/run/netns/${host.name}`, "--"],
-        ...["unshare", "--cgroup", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "--propagation", "private"],
+        ...[
+          "unshare",
+          "--cgroup",
+          "--mount",
+          "--uts",
+          "--ipc",
+          "--pid",
+          "--fork",
+          "--kill-child=SIGKILL",
+          "--mount-proc",
+          "--propagation",
+          "private",
+        ],
         ...["sh", initScript, host.name, String(cgroups?.version ?? 0), folder, readyFile, controllers.join(" ")],
       ],
       { stdio: ["ignore", "ignore", "inherit"] },
@@ -65,7 +77,10 @@ export class Capsule {
   /** Command line that runs a program inside the node. */
   command(program: string, args: readonly string[]): { program: string; args: string[] } {
     // In a v2 node the delegating group itself may hold no process.
-    const joinFiles = this.options.cgroups?.version === 2 ? this.joinFiles.map((file) => file.replace(/cgroup\.procs$/, "init/cgroup.procs")) : this.joinFiles;
+    const joinFiles =
+      this.options.cgroups?.version === 2
+        ? this.joinFiles.map((file) => file.replace(/cgroup\.procs$/, "init/cgroup.procs"))
+        : this.joinFiles;
     return {
       program: "sh",
       args: [
@@ -106,7 +121,9 @@ export class Capsule {
     while (!existsSync(readyFile)) {
       if (this.#init.exitCode !== null || performance.now() > deadlineMs) {
         this.#init.kill("SIGKILL");
-        throw new Error(`Cannot power on ${this.options.host.name}: its init ${this.#init.exitCode === null ? "did not get ready" : `ended with code ${this.#init.exitCode}`}`);
+        throw new Error(
+          `Cannot power on ${this.options.host.name}: its init ${this.#init.exitCode === null ? "did not get ready" : `ended with code ${this.#init.exitCode}`}`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

@@ -80,7 +80,8 @@ function inheritCpuset(parent: string, folder: string): void {
 }
 
 function limitV1(hierarchy: string, folder: string, limits: NodeLimits): void {
-  if (limits.memoryBytes !== undefined && hierarchy.endsWith("/memory")) writeFileSync(`${folder}/memory.limit_in_bytes`, String(limits.memoryBytes));
+  if (limits.memoryBytes !== undefined && hierarchy.endsWith("/memory"))
+    writeFileSync(`${folder}/memory.limit_in_bytes`, String(limits.memoryBytes));
   if (limits.cpus !== undefined && existsSync(`${folder}/cpu.cfs_quota_us`)) {
     writeFileSync(`${folder}/cpu.cfs_quota_us`, String(Math.round(limits.cpus * 100_000)));
   }

@@ -1,7 +1,8 @@
 // The `lenj` command's side of the supervisor's socket.
+
+import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { createInterface } from "node:readline";
-import { readdirSync, readFileSync } from "node:fs";
 import type { LabStatus, ProgressEvent } from "../core/control.js";
 import { type Lab, readWorldPid } from "./lab-state.js";
 
@@ -28,7 +29,13 @@ export class ControlClient {
   async status(): Promise<LabStatus> {
     const status = (await this.#call("GET", "/status")) as LabStatus;
     const translate = pidTranslation(this.lab);
-    return { ...status, processes: status.processes.map((process) => ({ ...process, pid: process.pid === null ? null : (translate.get(process.pid) ?? null) })) };
+    return {
+      ...status,
+      processes: status.processes.map((process) => ({
+        ...process,
+        pid: process.pid === null ? null : (translate.get(process.pid) ?? null),
+      })),
+    };
   }
 
   async post(path: string, parameters: Readonly<Record<string, string | undefined>> = {}): Promise<void> {
@@ -46,14 +53,17 @@ export class ControlClient {
     let text = "";
     for await (const chunk of response.setEncoding("utf8")) text += chunk as string;
     const body = text === "" ? {} : (JSON.parse(text) as { error?: string });
-    if (response.statusCode !== 200) throw new Error((body as { error?: string }).error ?? `The supervisor answered ${response.statusCode}`);
+    if (response.statusCode !== 200)
+      throw new Error((body as { error?: string }).error ?? `The supervisor answered ${response.statusCode}`);
     return body;
   }
 
   #open(method: string, path: string): Promise<import("node:http").IncomingMessage> {
     return new Promise((resolve, reject) => {
       const call = request({ socketPath: `${this.lab.paths.sockets}/control.sock`, method, path }, resolve);
-      call.once("error", (cause) => reject(new LabDownError(`The lab in ${this.lab.paths.state} is not running: start it with \`lenj up\``, { cause })));
+      call.once("error", (cause) =>
+        reject(new LabDownError(`The lab in ${this.lab.paths.state} is not running: start it with \`lenj up\``, { cause })),
+      );
       call.end();
     });
   }
@@ -70,7 +80,10 @@ function pidTranslation(lab: Lab): ReadonlyMap<number, number> {
     try {
       const status = readFileSync(`/proc/${entry}/status`, "utf8");
       const inside = /^NSpid:\s+\d+\s+(\d+)/m.exec(status)?.[1];
-      parents.set(Number(entry), { parent: Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0), inside: inside === undefined ? undefined : Number(inside) });
+      parents.set(Number(entry), {
+        parent: Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0),
+        inside: inside === undefined ? undefined : Number(inside),
+      });
     } catch {
       // It ended between the listing and the look.
     }
@@ -82,6 +95,7 @@ function pidTranslation(lab: Lab): ReadonlyMap<number, number> {
 }
 
 function descendsFrom(pid: number, ancestor: number, parents: ReadonlyMap<number, { parent: number }>): boolean {
-  for (let current: number | undefined = pid; current !== undefined && current > 0; current = parents.get(current)?.parent) if (current === ancestor) return true;
+  for (let current: number | undefined = pid; current !== undefined && current > 0; current = parents.get(current)?.parent)
+    if (current === ancestor) return true;
   return false;
 }

@@ -23,7 +23,10 @@ export async function serveControl(socketPath: string, handlers: ControlHandlers
     handle(request, response, handlers).catch((error: unknown) => {
       const code = error instanceof UnknownNameError ? 404 : 409;
       if (response.headersSent) response.destroy();
-      else response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }));
+      else
+        response
+          .writeHead(code, { "content-type": "application/json" })
+          .end(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }));
     });
   });
   await new Promise<void>((resolve, reject) => {
@@ -67,7 +70,13 @@ async function handle(request: IncomingMessage, response: ServerResponse, handle
       break;
     }
     case "POST /process":
-      await onProcess(supervisor, required(parameter("name"), "name"), parameter("verb") ?? "", parameter("hold") === "true", parameter("signal") ?? "SIGKILL");
+      await onProcess(
+        supervisor,
+        required(parameter("name"), "name"),
+        parameter("verb") ?? "",
+        parameter("hold") === "true",
+        parameter("signal") ?? "SIGKILL",
+      );
       break;
     default:
       response.writeHead(404).end();

@@ -40,10 +40,7 @@ export class Fabric {
     const link = this.#interface(host.name);
     await run("ip", ["netns", "add", host.name]);
     await run("ip", ["-batch", "-"], {
-      input: [
-        `link add ${link} type veth peer name eth0 netns ${host.name}`,
-        `link set ${link} master ${fabric.bridge} up`,
-      ].join("\n"),
+      input: [`link add ${link} type veth peer name eth0 netns ${host.name}`, `link set ${link} master ${fabric.bridge} up`].join("\n"),
     });
     const isNode = host.kind === "node";
     await run("ip", ["-n", host.name, "-batch", "-"], {
@@ -89,7 +86,8 @@ export class Fabric {
 
   #interface(host: string): string {
     const link = this.#interfaces.get(host);
-    if (link === undefined) throw new Error(`Unknown host ${JSON.stringify(host)}: must be one of ${[...this.#interfaces.keys()].join(", ")}`);
+    if (link === undefined)
+      throw new Error(`Unknown host ${JSON.stringify(host)}: must be one of ${[...this.#interfaces.keys()].join(", ")}`);
     return link;
   }
 }

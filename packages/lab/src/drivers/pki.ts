@@ -1,8 +1,18 @@
 // The lab's certificates and kubeconfigs: made at the first start, kept after that.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createAuthority, createServiceAccountKey, issueCertificate, type KeyedCertificate } from "@lenj/component-base/pki";
-import { apiserverAddress, apiserverPorts, fabric, type LabConfig, type LabPaths, nodeAddress, nodeName, ordinals, storeAddress } from "../core/topology.js";
 import { formatKubeconfig } from "../core/kubeconfig.js";
+import {
+  apiserverAddress,
+  apiserverPorts,
+  fabric,
+  type LabConfig,
+  type LabPaths,
+  nodeAddress,
+  nodeName,
+  ordinals,
+  storeAddress,
+} from "../core/topology.js";
 
 const authorityDays = 3650;
 const leafDays = 365;
@@ -44,7 +54,14 @@ function leaves(config: LabConfig): Leaf[] {
       file: "apiserver",
       authority: "cluster",
       commonName: "kube-apiserver",
-      dnsNames: [...local.dnsNames, "kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${fabric.clusterDomain}`, "apiserver-1"],
+      dnsNames: [
+        ...local.dnsNames,
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        `kubernetes.default.svc.${fabric.clusterDomain}`,
+        "apiserver-1",
+      ],
       ipAddresses: [...local.ipAddresses, apiserverAddress(1), fabric.kubernetesServiceIP],
       usages: ["server"],
     },
@@ -77,7 +94,11 @@ export async function ensureCredentials(config: LabConfig, paths: LabPaths, nowM
     etcd: await ensureKeyed(`${paths.pki}/etcd/ca`, () => createAuthority({ commonName: "etcd-ca", validDays: authorityDays, nowMs })),
   };
   await Promise.all(
-    leaves(config).map((leaf) => ensureKeyed(`${paths.pki}/${leaf.file}`, () => issueCertificate(authorities[leaf.authority], { ...leaf, validDays: leafDays, nowMs }))),
+    leaves(config).map((leaf) =>
+      ensureKeyed(`${paths.pki}/${leaf.file}`, () =>
+        issueCertificate(authorities[leaf.authority], { ...leaf, validDays: leafDays, nowMs }),
+      ),
+    ),
   );
   if (!existsSync(`${paths.pki}/sa.key`)) {
     const keys = createServiceAccountKey();
@@ -91,10 +112,16 @@ function writeKubeconfigs(config: LabConfig, paths: LabPaths): void {
   const inside = `https://${apiserverAddress(1)}:${apiserverPorts.rest}`;
   const users = ["controller-manager", "scheduler", "dns", ...ordinals(config.nodes).flatMap((n) => [nodeName(n), `${nodeName(n)}-proxy`])];
   for (const user of users) {
-    write(`${paths.kubeconfigs}/${user}`, kubeconfigOf(paths, user, { server: inside, grpcServer: `${apiserverAddress(1)}:${apiserverPorts.grpc}` }));
+    write(
+      `${paths.kubeconfigs}/${user}`,
+      kubeconfigOf(paths, user, { server: inside, grpcServer: `${apiserverAddress(1)}:${apiserverPorts.grpc}` }),
+    );
   }
   write(`${paths.kubeconfigs}/admin-inside`, kubeconfigOf(paths, "admin", { server: inside }));
-  write(`${paths.state}/kubeconfig`, kubeconfigOf(paths, "admin", { server: `https://127.0.0.1:${config.ports.apiserver}` }));
+  write(
+    `${paths.state}/kubeconfig`,
+    kubeconfigOf(paths, "admin", { server: `https://127.0.0.1:${config.ports.apiserver}`, grpcServer: `127.0.0.1:${config.ports.grpc}` }),
+  );
 }
 
 function kubeconfigOf(paths: LabPaths, user: string, endpoint: { server: string; grpcServer?: string }): string {

@@ -27,5 +27,7 @@ export async function installMissing(missing: readonly RequiredProgram[]): Promi
   if (findProgram("apt-get") === undefined) return;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await run("apt-get", ["update"], { env });
-  await run("apt-get", ["install", "--yes", "--no-install-recommends", ...new Set(missing.map(({ debianPackage }) => debianPackage))], { env });
+  await run("apt-get", ["install", "--yes", "--no-install-recommends", ...new Set(missing.map(({ debianPackage }) => debianPackage))], {
+    env,
+  });
 }

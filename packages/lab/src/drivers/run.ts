@@ -9,7 +9,8 @@ export interface RunOptions {
 /** Standard output of a command that must succeed. Rejects with its standard error otherwise. */
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const result = await tryRun(program, args, options);
-  if (result.code !== 0) throw new Error(`Cannot run ${program} ${args.slice(0, 6).join(" ")}: exit code ${result.code}: ${result.stderr.trim()}`);
+  if (result.code !== 0)
+    throw new Error(`Cannot run ${program} ${args.slice(0, 6).join(" ")}: exit code ${result.code}: ${result.stderr.trim()}`);
   return result.stdout;
 }
 

@@ -4,11 +4,22 @@
 //        when its pid namespace ends, so does all of that.
 // L1. A node's processes run only while its capsule is on.
 // L2. State that outlives the supervisor is under the state folder; nothing else needs to be known to start again.
-import type { Server } from "node:net";
+
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
+import type { Server } from "node:net";
 import type { LabStatus, NodeStatus, ProcessStatus } from "../core/control.js";
-import { fabric as addresses, type Host, type LabConfig, type LabPaths, planTopology, type ProcessSpec, storePorts, type Topology } from "../core/topology.js";
+import {
+  fabric as addresses,
+  apiserverPorts,
+  type Host,
+  type LabConfig,
+  type LabPaths,
+  type ProcessSpec,
+  planTopology,
+  storePorts,
+  type Topology,
+} from "../core/topology.js";
 import { Capsule } from "./capsule.js";
 import { type CgroupLayout, detectCgroups } from "./cgroups.js";
 import { writeContainerdConfig } from "./containerd.js";
@@ -50,16 +61,20 @@ export class Supervisor {
     // A private /run: the namespaces named in /run/netns are this lab's alone and go with it.
     await run("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"]);
     mkdirSync("/run/netns", { recursive: true });
-    await run("sh", ["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv4/conf/all/send_redirects; echo 0 > /proc/sys/net/ipv4/conf/default/send_redirects"]);
+    await run("sh", [
+      "-c",
+      "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv4/conf/all/send_redirects; echo 0 > /proc/sys/net/ipv4/conf/default/send_redirects",
+    ]);
     this.#fabric = await Fabric.create(this.#topology.hosts);
     await Promise.all(this.#topology.hosts.filter((host) => host.kind === "node").map((host) => this.#powerOnCapsule(host)));
   }
 
-  /** Lets the machine in: `name` is the listener's, "apiserver" or "store-2". */
+  /** Lets the machine in: `name` is the listener's, "apiserver", "grpc" or "store-2". */
   addRelay(name: string, server: Server): void {
     const isStore = name.startsWith("store-");
     const host = this.#host(isStore ? name : "apiserver-1");
-    this.#closers.push(relay(server, { address: host.address, port: isStore ? storePorts.client : 6443 }));
+    const port = isStore ? storePorts.client : name === "grpc" ? apiserverPorts.grpc : apiserverPorts.rest;
+    this.#closers.push(relay(server, { address: host.address, port }));
   }
 
   addCloser(close: () => void | Promise<void>): void {
@@ -72,7 +87,8 @@ export class Supervisor {
 
   process(name: string): SupervisedProcess {
     const process = this.#processes.get(name);
-    if (process === undefined) throw new UnknownNameError(`Unknown process ${JSON.stringify(name)}: must be one of ${[...this.#processes.keys()].join(", ")}`);
+    if (process === undefined)
+      throw new UnknownNameError(`Unknown process ${JSON.stringify(name)}: must be one of ${[...this.#processes.keys()].join(", ")}`);
     return process;
   }
 
@@ -141,13 +157,24 @@ export class Supervisor {
     });
     const nodes = this.#topology.hosts
       .filter((host) => host.kind === "node")
-      .map((host): NodeStatus => ({ name: host.name, power: this.#capsules.has(host.name) ? "on" : "off", ready: readyNodes.has(host.name), address: host.address }));
+      .map(
+        (host): NodeStatus => ({
+          name: host.name,
+          power: this.#capsules.has(host.name) ? "on" : "off",
+          ready: readyNodes.has(host.name),
+          address: host.address,
+        }),
+      );
     return { id: this.config.id, phase, processes, nodes, cuts: [...this.#cuts.values()] };
   }
 
   /** Ends everything in order: nodes' agents and controllers first, the stores last. */
   async close(): Promise<void> {
-    const order: readonly (readonly ProcessSpec["kind"][])[] = [["kubelet", "proxy", "runtime", "dns", "scheduler", "controller-manager"], ["apiserver"], ["store"]];
+    const order: readonly (readonly ProcessSpec["kind"][])[] = [
+      ["kubelet", "proxy", "runtime", "dns", "scheduler", "controller-manager"],
+      ["apiserver"],
+      ["store"],
+    ];
     for (const kinds of order) {
       const specs = this.#topology.processes.filter((spec) => kinds.includes(spec.kind));
       await Promise.all(specs.map((spec) => this.process(spec.name).stop(stopGraceMs)));
@@ -164,7 +191,8 @@ export class Supervisor {
       ...(this.config.nodeCPUs === undefined ? {} : { cpus: this.config.nodeCPUs }),
     };
     for (const name of ["runtime", "kubelet", "manifests", "log/pods"]) mkdirSync(`${folder}/${name}`, { recursive: true });
-    if (this.config.containerRuntime === "containerd") writeContainerdConfig(folder, `http://${addresses.address}:${addresses.registryPort}`);
+    if (this.config.containerRuntime === "containerd")
+      writeContainerdConfig(folder, `http://${addresses.address}:${addresses.registryPort}`);
     const capsule = await Capsule.start({ labID: this.config.id, host, folder, cgroups: this.#cgroups, limits });
     this.#capsules.set(host.name, capsule);
   }
@@ -197,7 +225,10 @@ export class Supervisor {
 
   #host(name: string): Host {
     const host = this.#topology.hosts.find((candidate) => candidate.name === name);
-    if (host === undefined) throw new UnknownNameError(`Unknown host ${JSON.stringify(name)}: must be one of ${this.#topology.hosts.map((candidate) => candidate.name).join(", ")}`);
+    if (host === undefined)
+      throw new UnknownNameError(
+        `Unknown host ${JSON.stringify(name)}: must be one of ${this.#topology.hosts.map((candidate) => candidate.name).join(", ")}`,
+      );
     return host;
   }
 

@@ -5,7 +5,7 @@
 //     the last three, after a crash too.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync, closeSync, mkdirSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { SupervisorStart } from "../core/control.js";
@@ -31,7 +31,8 @@ export async function listenLocally(port: number): Promise<Server> {
   try {
     await once(server, "listening");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw new Error(`listen tcp 127.0.0.1:${port}: bind: address already in use`);
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE")
+      throw new Error(`listen tcp 127.0.0.1:${port}: bind: address already in use`);
     throw error;
   }
   return server;
@@ -45,7 +46,17 @@ export async function enterWorld(lab: Lab, listeners: readonly { readonly name: 
   // The shell is the first process of the world: it collects orphans while it waits for the supervisor, and ends with it.
   const child = spawn(
     "unshare",
-    [...worldNamespaces(), "sh", "-c", '"$@" & wait $!', worldMark(lab.config.id), process.execPath, "--enable-source-maps", "--max-semi-space-size=2", superviseScript],
+    [
+      ...worldNamespaces(),
+      "sh",
+      "-c",
+      '"$@" & wait $!',
+      worldMark(lab.config.id),
+      process.execPath,
+      "--enable-source-maps",
+      "--max-semi-space-size=2",
+      superviseScript,
+    ],
     { detached: true, stdio: ["ignore", log, log, "ipc"] },
   );
   closeSync(log);
@@ -78,6 +89,11 @@ export async function leaveWorld(lab: Lab): Promise<void> {
 
 /** Whether the kernel lets this user make a world; else its words. */
 export async function probeWorld(): Promise<{ ok: true } | { ok: false; error: string }> {
-  const result = await tryRun("unshare", [...worldNamespaces(), "sh", "-c", "mount -t tmpfs tmpfs /run && ip link add lenj-probe type bridge"]);
+  const result = await tryRun("unshare", [
+    ...worldNamespaces(),
+    "sh",
+    "-c",
+    "mount -t tmpfs tmpfs /run && ip link add lenj-probe type bridge",
+  ]);
   return result.code === 0 ? { ok: true } : { ok: false, error: result.stderr };
 }

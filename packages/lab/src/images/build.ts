@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { pack, type Pack } from "tar-stream";
+import { type Pack, pack } from "tar-stream";
 import { type Descriptor, type ImageStore, mediaTypes } from "./image-store.js";
 import { pauseExecutable } from "./pause-elf.js";
 
@@ -17,14 +17,39 @@ const architecture = process.arch === "x64" ? "amd64" : process.arch;
 const epoch = new Date(0);
 
 /** Programs of the machine that the web image takes along where they exist: enough to look around inside a pod. */
-const programs = ["sh", "cat", "ls", "sleep", "env", "echo", "id", "mkdir", "rm", "touch", "head", "tail", "wc", "date", "hostname", "grep", "kill", "ps", "stty", "dd", "true", "false"];
+const programs = [
+  "sh",
+  "cat",
+  "ls",
+  "sleep",
+  "env",
+  "echo",
+  "id",
+  "mkdir",
+  "rm",
+  "touch",
+  "head",
+  "tail",
+  "wc",
+  "date",
+  "hostname",
+  "grep",
+  "kill",
+  "ps",
+  "stty",
+  "dd",
+  "true",
+  "false",
+];
 
 /** Builds whatever image the store lacks. Returns the names that it made. */
 export async function ensureOwnImages(store: ImageStore): Promise<string[]> {
   const names = store.names();
   const made: string[] = [];
   if (pauseAliases.some((name) => names[name] === undefined)) {
-    const image = await buildImage(store, [await layerOf(store, (tar) => addFile(tar, "pause", pauseExecutable(), 0o755))], { Entrypoint: ["/pause"] });
+    const image = await buildImage(store, [await layerOf(store, (tar) => addFile(tar, "pause", pauseExecutable(), 0o755))], {
+      Entrypoint: ["/pause"],
+    });
     for (const name of pauseAliases) store.setName(name, image);
     made.push(pauseImage);
   }
@@ -56,11 +81,27 @@ function addBase(tar: Pack): void {
     files.add(program);
     for (const library of librariesOf(program)) files.add(library);
   }
-  for (const library of ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"].map(findLibrary)) if (library !== undefined) files.add(library);
-  for (const folder of ["tmp", "etc", "app", "usr", "usr/bin", "usr/local", "usr/local/bin", "proc", "sys", "dev", "run", "var", "var/run"]) {
+  for (const library of ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"].map(findLibrary))
+    if (library !== undefined) files.add(library);
+  for (const folder of [
+    "tmp",
+    "etc",
+    "app",
+    "usr",
+    "usr/bin",
+    "usr/local",
+    "usr/local/bin",
+    "proc",
+    "sys",
+    "dev",
+    "run",
+    "var",
+    "var/run",
+  ]) {
     tar.entry({ name: `${folder}/`, type: "directory", mode: folder === "tmp" ? 0o1777 : 0o755, mtime: epoch });
   }
-  for (const link of ["bin", "lib", "lib64", "sbin"]) tar.entry({ name: link, type: "symlink", linkname: link === "sbin" ? "usr/bin" : `usr/${link}`, mtime: epoch });
+  for (const link of ["bin", "lib", "lib64", "sbin"])
+    tar.entry({ name: link, type: "symlink", linkname: link === "sbin" ? "usr/bin" : `usr/${link}`, mtime: epoch });
   for (const file of [...files].sort()) addFile(tar, imagePath(file), readFileSync(file), 0o755);
   addFile(tar, "etc/passwd", Buffer.from("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"), 0o644);
   addFile(tar, "etc/group", Buffer.from("root:x:0:\nnogroup:x:65534:\n"), 0o644);
@@ -88,7 +129,15 @@ function findProgram(name: string): string | undefined {
 }
 
 function findLibrary(name: string): string | undefined {
-  return ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/usr/lib"]
+  return [
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/lib64",
+    "/usr/lib64",
+    "/usr/lib",
+  ]
     .map((folder) => `${folder}/${name}`)
     .find((path) => existsSync(path));
 }
@@ -116,8 +165,13 @@ function addFile(tar: Pack, name: string, bytes: Buffer, mode: number): void {
 
 async function buildImage(store: ImageStore, layers: readonly Descriptor[], config: Record<string, unknown>): Promise<Descriptor> {
   // Layers are stored uncompressed, so a layer's digest is also its diff id.
-  const image = { architecture, os: "linux", created: epoch.toISOString(), config, rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.digest) } };
+  const image = {
+    architecture,
+    os: "linux",
+    created: epoch.toISOString(),
+    config,
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.digest) },
+  };
   const configDescriptor = store.putJSON(image, mediaTypes.config);
   return store.putJSON({ schemaVersion: 2, mediaType: mediaTypes.manifest, config: configDescriptor, layers }, mediaTypes.manifest);
 }
-

@@ -1,7 +1,7 @@
 // Reads image archives as `docker save` and OCI tools write them into the lab's image store.
 import { createReadStream } from "node:fs";
-import { createGunzip } from "node:zlib";
 import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import { type Descriptor, type ImageStore, mediaTypes, normalizeImageName } from "./image-store.js";
 
@@ -20,9 +20,15 @@ export async function loadArchive(store: ImageStore, file: string, nameOverride?
   const members = await readMembers(store, file);
   const docker = members.get("manifest.json");
   const index = members.get("index.json");
-  if (docker === undefined && index === undefined) throw new Error(`Cannot load ${file}: it holds neither manifest.json (docker save) nor index.json (OCI layout)`);
+  if (docker === undefined && index === undefined)
+    throw new Error(`Cannot load ${file}: it holds neither manifest.json (docker save) nor index.json (OCI layout)`);
   return docker === undefined
-    ? loadOCI(store, JSON.parse(store.readBlob((index as Descriptor).digest).toString("utf8")) as { manifests: IndexEntry[] }, file, nameOverride)
+    ? loadOCI(
+        store,
+        JSON.parse(store.readBlob((index as Descriptor).digest).toString("utf8")) as { manifests: IndexEntry[] },
+        file,
+        nameOverride,
+      )
     : loadDocker(store, JSON.parse(store.readBlob(docker.digest).toString("utf8")) as DockerManifest[], members, file, nameOverride);
 }
 
@@ -39,7 +45,8 @@ async function readMembers(store: ImageStore, file: string): Promise<Map<string,
     const name = entry.header.name.replace(/^\.\//, "");
     if (entry.header.type === "file") members.set(name, await store.putStream(entry as unknown as Readable, "application/octet-stream"));
     else {
-      if (entry.header.linkname) links.set(name, entry.header.type === "symlink" ? resolveLink(name, entry.header.linkname) : entry.header.linkname);
+      if (entry.header.linkname)
+        links.set(name, entry.header.type === "symlink" ? resolveLink(name, entry.header.linkname) : entry.header.linkname);
       entry.resume();
     }
   }
@@ -59,15 +66,27 @@ function resolveLink(name: string, target: string): string {
   return parts.join("/");
 }
 
-function loadDocker(store: ImageStore, manifests: readonly DockerManifest[], members: ReadonlyMap<string, Descriptor>, file: string, nameOverride: string | undefined): string[] {
+function loadDocker(
+  store: ImageStore,
+  manifests: readonly DockerManifest[],
+  members: ReadonlyMap<string, Descriptor>,
+  file: string,
+  nameOverride: string | undefined,
+): string[] {
   const member = (name: string): Descriptor => {
     const found = members.get(name);
     if (found === undefined) throw new Error(`Cannot load ${file}: it lacks ${name}`);
     return found;
   };
   return manifests.flatMap((image) => {
-    const layers = image.Layers.map((name) => ({ ...member(name), mediaType: isGzipBlob(store, member(name).digest) ? mediaTypes.layerGzip : mediaTypes.layerTar }));
-    const manifest = store.putJSON({ schemaVersion: 2, mediaType: mediaTypes.manifest, config: { ...member(image.Config), mediaType: mediaTypes.config }, layers }, mediaTypes.manifest);
+    const layers = image.Layers.map((name) => ({
+      ...member(name),
+      mediaType: isGzipBlob(store, member(name).digest) ? mediaTypes.layerGzip : mediaTypes.layerTar,
+    }));
+    const manifest = store.putJSON(
+      { schemaVersion: 2, mediaType: mediaTypes.manifest, config: { ...member(image.Config), mediaType: mediaTypes.config }, layers },
+      mediaTypes.manifest,
+    );
     return setNames(store, manifest, nameOverride === undefined ? (image.RepoTags ?? []) : [nameOverride], file);
   });
 }
@@ -75,7 +94,8 @@ function loadDocker(store: ImageStore, manifests: readonly DockerManifest[], mem
 function loadOCI(store: ImageStore, index: { manifests: readonly IndexEntry[] }, file: string, nameOverride: string | undefined): string[] {
   return index.manifests.flatMap((entry) => {
     if (!store.hasBlob(entry.digest)) throw new Error(`Cannot load ${file}: it lacks blob ${entry.digest}`);
-    const name = nameOverride ?? entry.annotations?.["io.containerd.image.name"] ?? entry.annotations?.["org.opencontainers.image.ref.name"];
+    const name =
+      nameOverride ?? entry.annotations?.["io.containerd.image.name"] ?? entry.annotations?.["org.opencontainers.image.ref.name"];
     return setNames(store, { mediaType: entry.mediaType, digest: entry.digest, size: entry.size }, name === undefined ? [] : [name], file);
   });
 }
@@ -93,4 +113,3 @@ function isGzipBlob(store: ImageStore, digest: string): boolean {
   const head = store.readBlob(digest).subarray(0, 2);
   return head[0] === 0x1f && head[1] === 0x8b;
 }
-

@@ -51,14 +51,24 @@ function answer(store: ImageStore, request: IncomingMessage, response: ServerRes
   else sendManifest(store, request, response, repository, reference, url.searchParams.get("ns"));
 }
 
-function sendManifest(store: ImageStore, request: IncomingMessage, response: ServerResponse, repository: string, reference: string, namespace: string | null): void {
+function sendManifest(
+  store: ImageStore,
+  request: IncomingMessage,
+  response: ServerResponse,
+  repository: string,
+  reference: string,
+  namespace: string | null,
+): void {
   if (reference.startsWith("sha256:")) {
     sendBlob(store, request, response, { mediaType: mediaTypes.manifest, digest: reference, size: 0 });
     return;
   }
   const wanted = `${repository}:${reference}`;
-  const found = Object.entries(store.names()).find(([name]) => (namespace === null ? name === wanted || name.endsWith(`/${wanted}`) : name === `${namespace}/${wanted}`));
-  if (found === undefined) sendError(response, 404, "MANIFEST_UNKNOWN", `manifest unknown: ${namespace === null ? "" : `${namespace}/`}${wanted}`);
+  const found = Object.entries(store.names()).find(([name]) =>
+    namespace === null ? name === wanted || name.endsWith(`/${wanted}`) : name === `${namespace}/${wanted}`,
+  );
+  if (found === undefined)
+    sendError(response, 404, "MANIFEST_UNKNOWN", `manifest unknown: ${namespace === null ? "" : `${namespace}/`}${wanted}`);
   else sendBlob(store, request, response, found[1]);
 }
 

@@ -15,7 +15,10 @@ export function encodeLeaseRecord(ttlSeconds: number, remainingSeconds: number):
   return bytes;
 }
 
-export function decodeLeaseRecord(idBytes: Uint8Array, record: Uint8Array): { readonly id: bigint; readonly ttlSeconds: number; readonly remainingSeconds: number } {
+export function decodeLeaseRecord(
+  idBytes: Uint8Array,
+  record: Uint8Array,
+): { readonly id: bigint; readonly ttlSeconds: number; readonly remainingSeconds: number } {
   const id = new DataView(idBytes.buffer, idBytes.byteOffset, idBytes.byteLength).getBigInt64(0);
   return { id, ttlSeconds: readUint64(record, 0), remainingSeconds: readUint64(record, 8) };
 }

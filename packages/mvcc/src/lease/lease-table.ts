@@ -7,8 +7,9 @@
 // L3. On becoming primary each lease gets its remaining time (its checkpoint, else its full TTL) plus an extension, since the time
 //     since the last renewal is unknown here.
 // Source: etcd server/lease/lessor.go.
-import { MvccError } from "../errors.js";
+
 import type { Backend } from "../backend.js";
+import { MvccError } from "../errors.js";
 import type { Key } from "../key-range.js";
 import { ExpiryQueue } from "./expiry-queue.js";
 import { decodeLeaseRecord, encodeLeaseID, encodeLeaseRecord } from "./lease-record.js";

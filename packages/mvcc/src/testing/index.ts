@@ -1,2 +1,2 @@
-export { MemoryBackend } from "./memory-backend.js";
 export { runBackendContract } from "./backend-contract.js";
+export { MemoryBackend } from "./memory-backend.js";

@@ -8,8 +8,9 @@
 // W4. Nothing is delivered to a watcher that starts in the future before that revision, progress included.
 // W5. A watcher whose next revision was compacted away is ended with the compacted revision.
 // Source: etcd server/storage/mvcc/watchable_store.go; one list for "unsynced" and "victims".
+
+import { isInRange, type Key, type KeyRange } from "../key-range.js";
 import type { KeyEvent, KeySpace } from "../key-space.js";
-import { type Key, type KeyRange, isInRange } from "../key-range.js";
 
 /** Revisions that one catch-up pass reads at most. */
 const catchUpRevisionsMax = 1_000;
@@ -140,7 +141,8 @@ export class WatchHub {
   #deliver(watcher: Watcher, events: readonly KeyEvent[], through: number): void {
     const wanted = events.filter((event) => event.main >= watcher.nextRevision && isWanted(watcher, event));
     watcher.nextRevision = through + 1;
-    if (wanted.length > 0) watcher.sink.sendEvents(watcher, wanted, this.space.currentRevision === through ? through : (wanted.at(-1) as KeyEvent).main);
+    if (wanted.length > 0)
+      watcher.sink.sendEvents(watcher, wanted, this.space.currentRevision === through ? through : (wanted.at(-1) as KeyEvent).main);
   }
 
   #flush(watcher: Watcher, revision: number): void {

@@ -22,8 +22,12 @@ export function nodeInternalIP(node: corev1.Node): string | undefined {
 
 /** Lines for `ip -batch`; empty when nothing changed. */
 export function formatRouteChanges(installed: RouteSet, desired: RouteSet): string {
-  const gone = [...installed.keys()].filter((destination) => !desired.has(destination)).map((destination) => `route del ${destination} proto ${routeProtocol}`);
-  const changed = [...desired].filter(([destination, gateway]) => installed.get(destination) !== gateway).map(([destination, gateway]) => `route replace ${destination} via ${gateway} proto ${routeProtocol}`);
+  const gone = [...installed.keys()]
+    .filter((destination) => !desired.has(destination))
+    .map((destination) => `route del ${destination} proto ${routeProtocol}`);
+  const changed = [...desired]
+    .filter(([destination, gateway]) => installed.get(destination) !== gateway)
+    .map(([destination, gateway]) => `route replace ${destination} via ${gateway} proto ${routeProtocol}`);
   return [...gone, ...changed].map((line) => `${line}\n`).join("");
 }
 

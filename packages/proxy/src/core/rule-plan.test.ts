@@ -5,7 +5,10 @@ import { observeServicePorts } from "./service-map.js";
 const options = { clusterCIDR: "10.244.0.0/16", nodeIPs: ["10.200.1.1"] };
 
 function service(overrides: Partial<corev1.ServiceSpec> = {}): corev1.Service {
-  return { metadata: { name: "web", namespace: "default" }, spec: { clusterIP: "10.96.0.7", clusterIPs: ["10.96.0.7"], ports: [{ name: "http", port: 80, protocol: "TCP" }], ...overrides } };
+  return {
+    metadata: { name: "web", namespace: "default" },
+    spec: { clusterIP: "10.96.0.7", clusterIPs: ["10.96.0.7"], ports: [{ name: "http", port: 80, protocol: "TCP" }], ...overrides },
+  };
 }
 
 function slice(endpoints: { ip: string; node?: string; ready?: boolean; serving?: boolean }[]): discoveryv1.EndpointSlice {
@@ -21,11 +24,16 @@ function slice(endpoints: { ip: string; node?: string; ready?: boolean; serving?
   };
 }
 
-const plan = (spec: Partial<corev1.ServiceSpec>, endpoints: Parameters<typeof slice>[0]) => planRules(observeServicePorts([service(spec)], [slice(endpoints)], "node-1"), options);
+const plan = (spec: Partial<corev1.ServiceSpec>, endpoints: Parameters<typeof slice>[0]) =>
+  planRules(observeServicePorts([service(spec)], [slice(endpoints)], "node-1"), options);
 
 describe("observeServicePorts()", () => {
   it("prefers ready endpoints and falls back to serving ones that terminate", () => {
-    const both = observeServicePorts([service()], [slice([{ ip: "10.244.1.2" }, { ip: "10.244.1.3", ready: false, serving: true }])], "node-1");
+    const both = observeServicePorts(
+      [service()],
+      [slice([{ ip: "10.244.1.2" }, { ip: "10.244.1.3", ready: false, serving: true }])],
+      "node-1",
+    );
     expect(both[0]?.clusterEndpoints.map((endpoint) => endpoint.ip)).toEqual(["10.244.1.2"]);
     const draining = observeServicePorts([service()], [slice([{ ip: "10.244.1.3", ready: false, serving: true }])], "node-1");
     expect(draining[0]?.clusterEndpoints.map((endpoint) => endpoint.ip)).toEqual(["10.244.1.3"]);
@@ -40,7 +48,9 @@ describe("planRules()", () => {
   it("spreads a service over its endpoints in one rule", () => {
     const rules = plan({}, [{ ip: "10.244.1.2" }, { ip: "10.244.2.3", node: "node-2" }]);
     const [chain] = [...rules.chains.values()];
-    expect(chain?.at(-1)).toBe("meta l4proto tcp dnat ip addr . port to numgen random mod 2 map { 0 : 10.244.1.2 . 8080, 1 : 10.244.2.3 . 8080 }");
+    expect(chain?.at(-1)).toBe(
+      "meta l4proto tcp dnat ip addr . port to numgen random mod 2 map { 0 : 10.244.1.2 . 8080, 1 : 10.244.2.3 . 8080 }",
+    );
     expect([...(rules.elements.get("hairpin") ?? [])]).toEqual(["10.244.1.2 . 10.244.1.2"]);
   });
 
@@ -70,7 +80,12 @@ describe("formatIncrement()", () => {
 
   it("changes only the chain whose endpoints changed", () => {
     const script = formatIncrement(plan({}, [{ ip: "10.244.2.2", node: "node-2" }]), plan({}, [{ ip: "10.244.2.3", node: "node-2" }]));
-    expect(script.trim().split("\n").map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual(["flush chain", "add rule", "add rule"]);
+    expect(
+      script
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" ").slice(0, 2).join(" ")),
+    ).toEqual(["flush chain", "add rule", "add rule"]);
   });
 
   it("removes map entries before the chains they point at", () => {

@@ -62,7 +62,12 @@ class Planner implements RuleSet {
   }
 
   #addExternal(port: ServicePort): void {
-    const rejected = port.clusterEndpoints.length === 0 ? "goto reject-connection" : port.externalLocal && port.localEndpoints.length === 0 && this.options.clusterCIDR === "" ? "drop" : undefined;
+    const rejected =
+      port.clusterEndpoints.length === 0
+        ? "goto reject-connection"
+        : port.externalLocal && port.localEndpoints.length === 0 && this.options.clusterCIDR === ""
+          ? "drop"
+          : undefined;
     if (rejected !== undefined) {
       for (const ip of port.externalIPs) this.#element("no-endpoint-services", `${ip} . ${port.protocol} . ${port.port} : ${rejected}`);
       if (port.nodePort !== undefined) this.#element("no-endpoint-nodeports", `${port.protocol} . ${port.nodePort} : ${rejected}`);
@@ -74,7 +79,11 @@ class Planner implements RuleSet {
       // Pods and the node itself mean the service, not this node: any endpoint serves them.
       const rules = this.options.clusterCIDR === "" ? [] : [`ip saddr ${this.options.clusterCIDR} goto ${anywhere}`];
       rules.push(`fib saddr type local meta mark set mark or ${masqueradeMark} goto ${anywhere}`);
-      rules.push(...(port.localEndpoints.length === 0 ? ["drop"] : choiceRules(port, port.localEndpoints, this.#affinity(chain, port, port.localEndpoints))));
+      rules.push(
+        ...(port.localEndpoints.length === 0
+          ? ["drop"]
+          : choiceRules(port, port.localEndpoints, this.#affinity(chain, port, port.localEndpoints))),
+      );
       this.chains.set(chain, rules);
     } else {
       // The endpoint may be on another node, which must answer through this one.
@@ -107,14 +116,21 @@ class Planner implements RuleSet {
   }
 }
 
-function choiceRules(port: ServicePort, endpoints: readonly Endpoint[], affinitySet: ((endpoint: Endpoint) => string) | undefined): string[] {
+function choiceRules(
+  port: ServicePort,
+  endpoints: readonly Endpoint[],
+  affinitySet: ((endpoint: Endpoint) => string) | undefined,
+): string[] {
   const match = `meta l4proto ${port.protocol}`;
   if (affinitySet === undefined) {
     if (endpoints.length === 1) return [`${match} dnat to ${endpoints[0]?.ip}:${endpoints[0]?.port}`];
     const choices = endpoints.map((endpoint, offset) => `${offset} : ${endpoint.ip} . ${endpoint.port}`).join(", ");
     return [`${match} dnat ip addr . port to numgen random mod ${endpoints.length} map { ${choices} }`];
   }
-  const known = endpoints.map((endpoint) => `${match} ip saddr @${affinitySet(endpoint)} update @${affinitySet(endpoint)} { ip saddr } dnat to ${endpoint.ip}:${endpoint.port}`);
+  const known = endpoints.map(
+    (endpoint) =>
+      `${match} ip saddr @${affinitySet(endpoint)} update @${affinitySet(endpoint)} { ip saddr } dnat to ${endpoint.ip}:${endpoint.port}`,
+  );
   // Each rule takes its share of what the rules before it left.
   const fresh = endpoints.map((endpoint, offset) => {
     const left = endpoints.length - offset;
@@ -156,7 +172,8 @@ function changes(installed: RuleSet, desired: RuleSet): string[] {
   const changedSets = [...desired.affinitySets].filter(([name, seconds]) => installed.affinitySets.get(name) !== seconds);
   const goneSets = [...installed.affinitySets.keys()].filter((name) => !desired.affinitySets.has(name));
   const goneChains = [...installed.chains.keys()].filter((name) => !desired.chains.has(name));
-  for (const [name, seconds] of changedSets) lines.push(`add set ip ${tableName} ${name} { type ipv4_addr; flags dynamic,timeout; timeout ${seconds}s; }`);
+  for (const [name, seconds] of changedSets)
+    lines.push(`add set ip ${tableName} ${name} { type ipv4_addr; flags dynamic,timeout; timeout ${seconds}s; }`);
   for (const chain of desired.chains.keys()) if (!installed.chains.has(chain)) lines.push(`add chain ip ${tableName} ${chain}`);
   for (const [chain, rules] of desired.chains) {
     const before = installed.chains.get(chain);
@@ -166,8 +183,20 @@ function changes(installed: RuleSet, desired: RuleSet): string[] {
   }
   for (const map of mapNames) {
     const [before, after] = [installed.elements.get(map) ?? new Set<string>(), desired.elements.get(map) ?? new Set<string>()];
-    lines.push(...elementLines("delete", map, [...before].filter((element) => !after.has(element))));
-    lines.push(...elementLines("add", map, [...after].filter((element) => !before.has(element))));
+    lines.push(
+      ...elementLines(
+        "delete",
+        map,
+        [...before].filter((element) => !after.has(element)),
+      ),
+    );
+    lines.push(
+      ...elementLines(
+        "add",
+        map,
+        [...after].filter((element) => !before.has(element)),
+      ),
+    );
   }
   for (const chain of goneChains) lines.push(`flush chain ip ${tableName} ${chain}`);
   for (const chain of goneChains) lines.push(`delete chain ip ${tableName} ${chain}`);
@@ -189,7 +218,9 @@ function fixedParts(options: RulePlanOptions): string[] {
   const rule = (chain: string, text: string): string => `add rule ip ${tableName} ${chain} ${text}`;
   const nodeIPs = options.nodeIPs.length === 0 ? [] : [`add element ip ${tableName} nodeport-ips { ${options.nodeIPs.join(", ")} }`];
   const outsideIsMasqueraded =
-    options.clusterCIDR === "" ? [] : [rule("nat-postrouting", `ip saddr ${options.clusterCIDR} ip daddr != ${options.clusterCIDR} masquerade fully-random`)];
+    options.clusterCIDR === ""
+      ? []
+      : [rule("nat-postrouting", `ip saddr ${options.clusterCIDR} ip daddr != ${options.clusterCIDR} masquerade fully-random`)];
   return [
     add("map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }"),
     add("map service-nodeports { type inet_proto . inet_service : verdict; }"),
@@ -212,7 +243,10 @@ function fixedParts(options: RulePlanOptions): string[] {
     add("chain nat-output { type nat hook output priority -100; }"),
     rule("nat-output", "jump services"),
     add("chain nat-postrouting { type nat hook postrouting priority 100; }"),
-    rule("nat-postrouting", `meta mark and ${masqueradeMark} == ${masqueradeMark} meta mark set mark xor ${masqueradeMark} masquerade fully-random`),
+    rule(
+      "nat-postrouting",
+      `meta mark and ${masqueradeMark} == ${masqueradeMark} meta mark set mark xor ${masqueradeMark} masquerade fully-random`,
+    ),
     rule("nat-postrouting", "ip saddr . ip daddr @hairpin masquerade fully-random"),
     ...outsideIsMasqueraded,
     // After the rewriting of destinations (-100): what still carries a service's address has no endpoint.

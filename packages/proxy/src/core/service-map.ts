@@ -41,7 +41,11 @@ interface Candidate extends Endpoint {
 const serviceNameLabel = "kubernetes.io/service-name";
 
 /** Every service port that needs rules, ordered by name. IPv4. */
-export function observeServicePorts(services: readonly corev1.Service[], slices: readonly discoveryv1.EndpointSlice[], nodeName: string): ServicePort[] {
+export function observeServicePorts(
+  services: readonly corev1.Service[],
+  slices: readonly discoveryv1.EndpointSlice[],
+  nodeName: string,
+): ServicePort[] {
   const slicesByService = new Map<string, discoveryv1.EndpointSlice[]>();
   for (const slice of slices) {
     const service = slice.metadata?.labels?.[serviceNameLabel];
@@ -63,16 +67,31 @@ export function observeServicePorts(services: readonly corev1.Service[], slices:
 
 function needsRules(service: corev1.Service): boolean {
   const { spec } = service;
-  if (spec === undefined || spec.type === "ExternalName" || spec.clusterIP === undefined || spec.clusterIP === "" || spec.clusterIP === "None") return false;
+  if (
+    spec === undefined ||
+    spec.type === "ExternalName" ||
+    spec.clusterIP === undefined ||
+    spec.clusterIP === "" ||
+    spec.clusterIP === "None"
+  )
+    return false;
   // Somebody else's job by the owner's word.
   return service.metadata?.labels?.["service.kubernetes.io/service-proxy-name"] === undefined;
 }
 
-function observeServicePort(key: string, service: corev1.Service, port: corev1.ServicePort, slices: readonly discoveryv1.EndpointSlice[], nodeName: string): ServicePort {
+function observeServicePort(
+  key: string,
+  service: corev1.Service,
+  port: corev1.ServicePort,
+  slices: readonly discoveryv1.EndpointSlice[],
+  nodeName: string,
+): ServicePort {
   const spec = service.spec ?? {};
   const portName = port.name ?? "";
   const candidates = collectCandidates(slices, portName, port.protocol ?? "TCP", nodeName);
-  const ingressIPs = (service.status?.loadBalancer?.ingress ?? []).filter((ingress) => ingress.ipMode !== "Proxy").flatMap((ingress) => ingress.ip ?? []);
+  const ingressIPs = (service.status?.loadBalancer?.ingress ?? [])
+    .filter((ingress) => ingress.ipMode !== "Proxy")
+    .flatMap((ingress) => ingress.ip ?? []);
   return {
     name: portName === "" ? key : `${key}:${portName}`,
     protocol: (port.protocol ?? "TCP").toLowerCase() as Protocol,
@@ -90,10 +109,17 @@ function observeServicePort(key: string, service: corev1.Service, port: corev1.S
 
 const isIPv4 = (address: string): boolean => /^\d+\.\d+\.\d+\.\d+$/.test(address);
 
-function collectCandidates(slices: readonly discoveryv1.EndpointSlice[], portName: string, protocol: string, nodeName: string): Candidate[] {
+function collectCandidates(
+  slices: readonly discoveryv1.EndpointSlice[],
+  portName: string,
+  protocol: string,
+  nodeName: string,
+): Candidate[] {
   const byAddress = new Map<string, Candidate>();
   for (const slice of slices) {
-    const port = (slice.ports ?? []).find((candidate) => (candidate.name ?? "") === portName && (candidate.protocol ?? "TCP") === protocol)?.port;
+    const port = (slice.ports ?? []).find(
+      (candidate) => (candidate.name ?? "") === portName && (candidate.protocol ?? "TCP") === protocol,
+    )?.port;
     if (port === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
       const ip = endpoint.addresses?.[0];
@@ -111,5 +137,7 @@ function collectCandidates(slices: readonly discoveryv1.EndpointSlice[], portNam
 function chooseEndpoints(candidates: readonly Candidate[]): Endpoint[] {
   const ready = candidates.filter((candidate) => candidate.ready);
   const chosen = ready.length > 0 ? ready : candidates.filter((candidate) => candidate.serving);
-  return chosen.map(({ ip, port, isLocal }) => ({ ip, port, isLocal })).sort((a, b) => (`${a.ip}:${a.port}` < `${b.ip}:${b.port}` ? -1 : 1));
+  return chosen
+    .map(({ ip, port, isLocal }) => ({ ip, port, isLocal }))
+    .sort((a, b) => (`${a.ip}:${a.port}` < `${b.ip}:${b.port}` ? -1 : 1));
 }

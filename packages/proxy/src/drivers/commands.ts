@@ -18,6 +18,8 @@ export function feed(program: string, args: readonly string[], input: string): P
     });
     child.stdin.end(input);
     child.once("error", (cause) => reject(new Error(`Cannot run ${program}: ${cause.message}`, { cause })));
-    child.once("close", (code) => (code === 0 ? resolve(stdout) : reject(new Error(`Cannot run ${program}: exit code ${code}: ${stderr.slice(0, 2_000).trim()}`))));
+    child.once("close", (code) =>
+      code === 0 ? resolve(stdout) : reject(new Error(`Cannot run ${program}: exit code ${code}: ${stderr.slice(0, 2_000).trim()}`)),
+    );
   });
 }

@@ -40,11 +40,20 @@ function inNamespace(scripts: readonly string[], client: string): unknown {
       console.log(JSON.stringify(await (${client})(ask)));
       process.exit(0);
     })();`;
-  const setup = ["ip link set lo up", ...["10.200.1.1", ...two.map(({ ip }) => ip)].map((ip) => `ip addr add ${ip}/32 dev lo`), "ip route add 10.96.0.0/16 dev lo"];
+  const setup = [
+    "ip link set lo up",
+    ...["10.200.1.1", ...two.map(({ ip }) => ip)].map((ip) => `ip addr add ${ip}/32 dev lo`),
+    "ip route add 10.96.0.0/16 dev lo",
+  ];
   const apply = scripts.map((_, position) => `printf %s "$SCRIPT_${position}" | nft -f -`);
   const result = spawnSync("unshare", ["--net", "sh", "-ec", [...setup, ...apply, 'exec "$NODE" -e "$PROGRAM"'].join("\n")], {
     encoding: "utf8",
-    env: { ...process.env, NODE: process.execPath, PROGRAM: program, ...Object.fromEntries(scripts.map((script, position) => [`SCRIPT_${position}`, script])) },
+    env: {
+      ...process.env,
+      NODE: process.execPath,
+      PROGRAM: program,
+      ...Object.fromEntries(scripts.map((script, position) => [`SCRIPT_${position}`, script])),
+    },
   });
   if (result.status !== 0) throw new Error(result.stderr);
   return JSON.parse(result.stdout);
@@ -62,7 +71,9 @@ describe("rules in the kernel", () => {
   it("follow an endpoint change by an increment", () => {
     const before = planRules([port({ clusterEndpoints: two })], options);
     const after = planRules([port({ clusterEndpoints: two.slice(1) })], options);
-    expect(inNamespace([formatFullSync(before, options), formatIncrement(before, after)], askMany("10.96.0.7", 80, 20))).toEqual(["10.244.1.3"]);
+    expect(inNamespace([formatFullSync(before, options), formatIncrement(before, after)], askMany("10.96.0.7", 80, 20))).toEqual([
+      "10.244.1.3",
+    ]);
   });
 
   it("refuse connections to a service without endpoints at once", () => {
@@ -88,6 +99,8 @@ describe("rules in the kernel", () => {
       options,
     );
     const none = planRules([], options);
-    expect(inNamespace([formatFullSync(all, options), formatIncrement(all, none), formatIncrement(none, all)], askMany("10.96.0.7", 80, 1))).toHaveLength(1);
+    expect(
+      inNamespace([formatFullSync(all, options), formatIncrement(all, none), formatIncrement(none, all)], askMany("10.96.0.7", 80, 1)),
+    ).toHaveLength(1);
   });
 });

@@ -48,9 +48,21 @@ export class SyncLoop {
     this.#services.addHandler(changed);
     this.#slices.addHandler(changed);
     this.#nodes.addHandler(changed);
-    this.#durations = new Histogram({ name: "kubeproxy_sync_proxy_rules_duration_seconds", help: "SyncProxyRules latency in seconds", registers: [metrics] });
-    this.#failures = new Counter({ name: "kubeproxy_sync_proxy_rules_nftables_sync_failures_total", help: "Cumulative proxy nftables sync failures", registers: [metrics] });
-    this.#lastSync = new Gauge({ name: "kubeproxy_sync_proxy_rules_last_timestamp_seconds", help: "The last time proxy rules were successfully synced", registers: [metrics] });
+    this.#durations = new Histogram({
+      name: "kubeproxy_sync_proxy_rules_duration_seconds",
+      help: "SyncProxyRules latency in seconds",
+      registers: [metrics],
+    });
+    this.#failures = new Counter({
+      name: "kubeproxy_sync_proxy_rules_nftables_sync_failures_total",
+      help: "Cumulative proxy nftables sync failures",
+      registers: [metrics],
+    });
+    this.#lastSync = new Gauge({
+      name: "kubeproxy_sync_proxy_rules_last_timestamp_seconds",
+      help: "The last time proxy rules were successfully synced",
+      registers: [metrics],
+    });
   }
 
   /** True once the kernel was brought to a complete state. */
@@ -91,7 +103,8 @@ export class SyncLoop {
     const tookMs = clock.monotonicMs() - startedMs;
     this.#durations.observe(tookMs / 1_000);
     this.#lastSync.set(clock.wallMs() / 1_000);
-    if (!this.#syncedOnce || rulesChanged || routesChanged) logger.info("Synced", { servicePorts: ports.length, rulesChanged, routesChanged, tookMs: Math.round(tookMs) });
+    if (!this.#syncedOnce || rulesChanged || routesChanged)
+      logger.info("Synced", { servicePorts: ports.length, rulesChanged, routesChanged, tookMs: Math.round(tookMs) });
     this.#syncedOnce = true;
   }
 
@@ -118,8 +131,15 @@ export class SyncLoop {
 function keepNetworkOfNode(node: corev1.Node): corev1.Node {
   const { name, uid, resourceVersion } = node.metadata ?? {};
   return {
-    metadata: { ...(name === undefined ? {} : { name }), ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) },
-    spec: { ...(node.spec?.podCIDR === undefined ? {} : { podCIDR: node.spec.podCIDR }), ...(node.spec?.podCIDRs === undefined ? {} : { podCIDRs: node.spec.podCIDRs }) },
+    metadata: {
+      ...(name === undefined ? {} : { name }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+    spec: {
+      ...(node.spec?.podCIDR === undefined ? {} : { podCIDR: node.spec.podCIDR }),
+      ...(node.spec?.podCIDRs === undefined ? {} : { podCIDRs: node.spec.podCIDRs }),
+    },
     status: { addresses: node.status?.addresses ?? [] },
   };
 }

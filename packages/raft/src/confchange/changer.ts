@@ -53,9 +53,15 @@ export function checkMembership(membership: ConfState): void {
     invariant(!membership.voters.includes(id) && !membership.votersOutgoing.includes(id), () => `M3: ${id} is voter and learner`);
   }
   for (const id of membership.learnersNext) {
-    invariant(membership.votersOutgoing.includes(id) && !membership.voters.includes(id), () => `M3: ${id} is to become a learner but is no outgoing voter`);
+    invariant(
+      membership.votersOutgoing.includes(id) && !membership.voters.includes(id),
+      () => `M3: ${id} is to become a learner but is no outgoing voter`,
+    );
   }
-  invariant(isJoint(membership) || (membership.learnersNext.length === 0 && !membership.autoLeave), () => "M4: remains of a joint configuration");
+  invariant(
+    isJoint(membership) || (membership.learnersNext.length === 0 && !membership.autoLeave),
+    () => "M4: remains of a joint configuration",
+  );
 }
 
 function applyEnter(draft: Draft, change: ConfChange): void {

@@ -20,11 +20,13 @@ export function sortedIDs(ids: Iterable<MemberID>): MemberID[] {
 export const isJoint = (membership: ConfState): boolean => membership.votersOutgoing.length > 0;
 
 /** Votes in one of the two halves, hence may lead. */
-export const isVoter = (membership: ConfState, id: MemberID): boolean => membership.voters.includes(id) || membership.votersOutgoing.includes(id);
+export const isVoter = (membership: ConfState, id: MemberID): boolean =>
+  membership.voters.includes(id) || membership.votersOutgoing.includes(id);
 
 /** Everyone with a vote, sorted. */
 export const voterIDs = (membership: ConfState): readonly MemberID[] =>
   isJoint(membership) ? sortedIDs([...membership.voters, ...membership.votersOutgoing]) : membership.voters;
 
 /** Everyone the leader replicates to, sorted. */
-export const memberIDs = (membership: ConfState): MemberID[] => sortedIDs([...membership.voters, ...membership.votersOutgoing, ...membership.learners]);
+export const memberIDs = (membership: ConfState): MemberID[] =>
+  sortedIDs([...membership.voters, ...membership.votersOutgoing, ...membership.learners]);

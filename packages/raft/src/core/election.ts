@@ -61,8 +61,7 @@ function concludeElection(core: RaftCore, role: CandidateRole): void {
 export function onVoteRequest(core: RaftCore, message: VoteMessage): void {
   const { type, from, term } = message;
   const isPre = type === "preVote";
-  const isFree =
-    core.vote === from || (core.vote === noMember && core.leaderID === noMember) || (isPre && term > core.term);
+  const isFree = core.vote === from || (core.vote === noMember && core.leaderID === noMember) || (isPre && term > core.term);
   // Learners answer too: they may have been promoted without knowing it yet.
   const granted = isFree && core.rules.mayVoteFor(core.log.isUpToDate(message.index, message.logTerm));
   const answer: VoteRespMessage = {
@@ -88,7 +87,13 @@ export function onVoteRequest(core: RaftCore, message: VoteMessage): void {
  */
 export function maybeCommitByVote(core: RaftCore, news: { readonly commit: LogIndex; readonly commitTerm: Term }): void {
   const { log } = core;
-  if (core.role.name === "leader" || news.commitTerm === 0 || news.commit <= log.committed || !log.matchesTerm(news.commit, news.commitTerm)) return;
+  if (
+    core.role.name === "leader" ||
+    news.commitTerm === 0 ||
+    news.commit <= log.committed ||
+    !log.matchesTerm(news.commit, news.commitTerm)
+  )
+    return;
   log.commitTo(news.commit);
   // What it campaigned with may have been the wrong membership.
   if (core.role.name !== "follower" && hasUnappliedConfChange(core)) core.transitionToFollower(core.term, noMember);

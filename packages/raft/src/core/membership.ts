@@ -25,7 +25,12 @@ export function admitConfChange(core: RaftCore, role: LeaderRole, entry: Entry, 
   }
   const isPending = role.pendingConfIndex > core.log.applied;
   if (isPending || isJoint(core.membership) !== isLeave) {
-    core.config.logger.info("Refused membership change", { member: core.id.toString(), isPending, isLeave, isJoint: isJoint(core.membership) });
+    core.config.logger.info("Refused membership change", {
+      member: core.id.toString(),
+      isPending,
+      isLeave,
+      isJoint: isJoint(core.membership),
+    });
     return false;
   }
   role.pendingConfIndex = index;

@@ -11,9 +11,9 @@
 // R6. While it leads, a member that has not committed in its term answers no reads (§8).
 // Source: Raft (Ongaro, Ousterhout 2014) and thesis; structure follows go.etcd.io/raft/v3/raft.go.
 
-import { invariant, type Random, type Logger } from "@lenj/base";
-import { isVoter, memberIDs, normalizeMembership, voterIDs } from "../confchange/membership.js";
+import { invariant, type Logger, type Random } from "@lenj/base";
 import { checkMembership } from "../confchange/changer.js";
+import { isVoter, memberIDs, normalizeMembership, voterIDs } from "../confchange/membership.js";
 import { RaftLog } from "../log/raft-log.js";
 import { Progress } from "../tracker/progress.js";
 import { type ConfState, type MemberID, type Message, noMember, type ReadState, type Role, type Term } from "../types.js";

@@ -27,8 +27,8 @@ import { admitConfChange, applyConfChange, maybeLeaveJoint, restoreMembership } 
 import { RaftCore } from "./raft-core.js";
 import { onReadRequest } from "./read-index.js";
 import { ReadyQueue } from "./ready-queue.js";
-import { raftRules, type SafetyRules } from "./safety-rules.js";
 import { flushLeader, maybeCommit } from "./replication.js";
+import { raftRules, type SafetyRules } from "./safety-rules.js";
 import { step } from "./step.js";
 import { forward } from "./step-follower.js";
 import { proposeAsLeader, startTransfer } from "./step-leader.js";

@@ -1,5 +1,5 @@
 import { quorumReached } from "../quorum/joint.js";
-import { noMember, type LogIndex, type ReadIndexOutcome } from "../types.js";
+import { type LogIndex, noMember, type ReadIndexOutcome } from "../types.js";
 import type { RaftCore } from "./raft-core.js";
 import type { PendingRead } from "./read-queue.js";
 import type { LeaderRole } from "./role.js";
@@ -20,7 +20,9 @@ export function releaseEarlyReads(core: RaftCore, role: LeaderRole): void {
 /** Answers the reads whose round a quorum has answered. */
 export function releaseConfirmedReads(core: RaftCore, role: LeaderRole): void {
   if (role.reads.round === 0) return;
-  const confirmed = quorumReached(core.membership, (id) => (id === core.id ? Number.MAX_SAFE_INTEGER : (role.progress.get(id)?.ackedRound ?? 0)));
+  const confirmed = quorumReached(core.membership, (id) =>
+    id === core.id ? Number.MAX_SAFE_INTEGER : (role.progress.get(id)?.ackedRound ?? 0),
+  );
   for (const read of role.reads.takeConfirmed(confirmed)) answerRead(core, read, read.index);
 }
 

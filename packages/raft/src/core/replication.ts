@@ -1,5 +1,5 @@
-import { quorumReached } from "../quorum/joint.js";
 import { entriesBytes } from "../log/raft-log.js";
+import { quorumReached } from "../quorum/joint.js";
 import type { Progress } from "../tracker/progress.js";
 import { type Entry, type HeartbeatMessage, type MemberID, noMember } from "../types.js";
 import type { RaftCore } from "./raft-core.js";

@@ -1,5 +1,13 @@
 import { invariant, unreachable } from "@lenj/base";
-import { type AppMessage, type HeartbeatMessage, type LogIndex, type Message, noMember, type Snapshot, type SnapMessage } from "../types.js";
+import {
+  type AppMessage,
+  type HeartbeatMessage,
+  type LogIndex,
+  type Message,
+  noMember,
+  type SnapMessage,
+  type Snapshot,
+} from "../types.js";
 import { maybeCampaign } from "./election.js";
 import type { RaftCore } from "./raft-core.js";
 import type { FollowerRole } from "./role.js";
@@ -53,7 +61,10 @@ export function forward(core: RaftCore, role: FollowerRole, message: Message): v
 }
 
 function onLeaderHeard(core: RaftCore, role: FollowerRole, leaderID: bigint): void {
-  invariant(role.leaderID === noMember || role.leaderID === leaderID, () => `Election Safety: term ${core.term} has leaders ${role.leaderID} and ${leaderID}`);
+  invariant(
+    role.leaderID === noMember || role.leaderID === leaderID,
+    () => `Election Safety: term ${core.term} has leaders ${role.leaderID} and ${leaderID}`,
+  );
   core.electionElapsedTicks = 0;
   role.leaderID = leaderID;
 }

@@ -2,15 +2,7 @@ import { invariant, unreachable } from "@lenj/base";
 import { isVoter } from "../confchange/membership.js";
 import { entriesBytes } from "../log/raft-log.js";
 import type { Progress } from "../tracker/progress.js";
-import {
-  type AppRespMessage,
-  type Entry,
-  type MemberID,
-  type Message,
-  noMember,
-  type ProposeOutcome,
-  type PropMessage,
-} from "../types.js";
+import { type AppRespMessage, type Entry, type MemberID, type Message, noMember, type PropMessage, type ProposeOutcome } from "../types.js";
 import { admitConfChange } from "./membership.js";
 import type { RaftCore } from "./raft-core.js";
 import { onReadRequest, releaseConfirmedReads } from "./read-index.js";
@@ -63,7 +55,8 @@ export function proposeAsLeader(core: RaftCore, role: LeaderRole, entries: reado
   if (role.transferee !== noMember) return "transferringLeadership";
   const bytes = entriesBytes(entries);
   // One proposal of any size is let in when nothing is pending, so that a bound too small never stops everything.
-  if (bytes > 0 && role.uncommittedBytes > 0 && role.uncommittedBytes + bytes > core.config.maxUncommittedEntriesBytes) return "tooManyUncommitted";
+  if (bytes > 0 && role.uncommittedBytes > 0 && role.uncommittedBytes + bytes > core.config.maxUncommittedEntriesBytes)
+    return "tooManyUncommitted";
   appendAsLeader(core, role, entries, bytes);
   return "appended";
 }

@@ -1,7 +1,7 @@
 // Entry of every message: first its term is reconciled with ours, then its role's handler sees it.
 
 import { unreachable } from "@lenj/base";
-import { noMember, type Message } from "../types.js";
+import { type Message, noMember } from "../types.js";
 import { commitNews, maybeCommitByVote, onVoteRequest } from "./election.js";
 import type { RaftCore } from "./raft-core.js";
 import { stepCandidate } from "./step-candidate.js";
@@ -61,7 +61,16 @@ function onLowerTerm(core: RaftCore, message: Message): void {
   if ((checkQuorum || preVote) && (type === "heartbeat" || type === "app" || type === "snap")) {
     // We cannot disrupt the old leader by campaigning (it ignores votes within its lease, or we pre-vote), so tell it our term: else a
     // member that came back with a higher term could never rejoin.
-    core.sendAfterPersist({ type: "appResp", from: core.id, to: from, term: core.term, index: 0, reject: false, rejectHint: 0, logTerm: 0 });
+    core.sendAfterPersist({
+      type: "appResp",
+      from: core.id,
+      to: from,
+      term: core.term,
+      index: 0,
+      reject: false,
+      rejectHint: 0,
+      logTerm: 0,
+    });
   } else if (type === "preVote") {
     // Tell a member that fell behind; without this two of them with different terms may dead-lock.
     core.sendAfterPersist({ type: "preVoteResp", from: core.id, to: from, term: core.term, reject: true, ...commitNews(core) });

@@ -1,6 +1,6 @@
 import { voterIDs } from "../confchange/membership.js";
 import { majorityVote } from "../quorum/majority.js";
-import { noMember, type MemberID } from "../types.js";
+import { type MemberID, noMember } from "../types.js";
 import { maybeCampaign } from "./election.js";
 import { maybeLeaveJoint } from "./membership.js";
 import type { RaftCore } from "./raft-core.js";

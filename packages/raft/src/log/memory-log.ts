@@ -58,7 +58,10 @@ export class MemoryLog implements RaftStorage {
   }
 
   entries(low: LogIndex, high: LogIndex, maxBytes: number): readonly Entry[] {
-    invariant(low > this.#previousIndex && high <= this.lastIndex() + 1, () => `entries [${low}, ${high}) outside [${this.firstIndex()}, ${this.lastIndex()}]`);
+    invariant(
+      low > this.#previousIndex && high <= this.lastIndex() + 1,
+      () => `entries [${low}, ${high}) outside [${this.firstIndex()}, ${this.lastIndex()}]`,
+    );
     const start = low - this.#previousIndex - 1;
     const limit = high - this.#previousIndex - 1;
     let bytes = 0;
@@ -92,7 +95,10 @@ export class MemoryLog implements RaftStorage {
   /** Records a snapshot this member made itself, at an index it holds. Does not drop entries; see `compact`. Older ones are ignored. */
   createSnapshot(snapshot: Snapshot): void {
     if (snapshot.metadata.index <= this.#snapshot.metadata.index) return;
-    invariant(snapshot.metadata.index <= this.lastIndex(), () => `snapshot at ${snapshot.metadata.index} is past the last entry ${this.lastIndex()}`);
+    invariant(
+      snapshot.metadata.index <= this.lastIndex(),
+      () => `snapshot at ${snapshot.metadata.index} is past the last entry ${this.lastIndex()}`,
+    );
     this.#snapshot = snapshot;
   }
 
@@ -109,7 +115,10 @@ export class MemoryLog implements RaftStorage {
   /** Drops entries through `index`. Call only for indexes that the newest snapshot covers. */
   compact(index: LogIndex): void {
     if (index <= this.#previousIndex) return;
-    invariant(index <= this.#snapshot.metadata.index, () => `compaction to ${index} passes the snapshot at ${this.#snapshot.metadata.index}`);
+    invariant(
+      index <= this.#snapshot.metadata.index,
+      () => `compaction to ${index} passes the snapshot at ${this.#snapshot.metadata.index}`,
+    );
     this.#previousTerm = (this.#entries[index - this.#previousIndex - 1] as Entry).term;
     this.#entries = this.#entries.slice(index - this.#previousIndex);
     this.#previousIndex = index;

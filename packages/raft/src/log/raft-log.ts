@@ -42,7 +42,10 @@ export class RaftLog {
     // The commit index is not fsynced by itself, so an applied index stored with the state may be ahead of it.
     this.committed = Math.max(options.committed, this.applied);
     this.#maxApplyingBytes = options.maxApplyingBytes;
-    invariant(this.committed <= lastIndex, () => `G1: commit index ${this.committed} is past the last entry ${lastIndex}: the log lost entries`);
+    invariant(
+      this.committed <= lastIndex,
+      () => `G1: commit index ${this.committed} is past the last entry ${lastIndex}: the log lost entries`,
+    );
   }
 
   firstIndex(): LogIndex {
@@ -103,7 +106,10 @@ export class RaftLog {
     const lastNew = index + entries.length;
     const conflict = this.#firstNew(entries);
     if (conflict !== undefined) {
-      invariant(conflict > this.committed, () => `G2: entry ${conflict} conflicts with the committed entry there (commit ${this.committed})`);
+      invariant(
+        conflict > this.committed,
+        () => `G2: entry ${conflict} conflicts with the committed entry there (commit ${this.committed})`,
+      );
       this.unstable.append(entries.slice(conflict - index - 1));
     }
     this.commitTo(Math.min(leaderCommit, lastNew));
@@ -175,7 +181,10 @@ export class RaftLog {
 
   /** Replaces everything by a snapshot past the commit index. */
   restore(snapshot: Snapshot): void {
-    invariant(snapshot.metadata.index > this.committed, () => `G1: snapshot at ${snapshot.metadata.index} is behind commit ${this.committed}`);
+    invariant(
+      snapshot.metadata.index > this.committed,
+      () => `G1: snapshot at ${snapshot.metadata.index} is behind commit ${this.committed}`,
+    );
     this.committed = snapshot.metadata.index;
     this.unstable.restore(snapshot);
   }

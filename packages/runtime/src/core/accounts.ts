@@ -36,7 +36,9 @@ export function resolveUser(text: string, files: AccountFiles): Account {
   const accounts = parsePasswd(files.passwd);
   const groups = parseGroup(files.group);
   const isNumber = /^\d+$/.test(userText);
-  const entry = accounts.find((account) => account.name === userText) ?? (isNumber ? accounts.find((account) => account.uid === Number(userText)) : undefined);
+  const entry =
+    accounts.find((account) => account.name === userText) ??
+    (isNumber ? accounts.find((account) => account.uid === Number(userText)) : undefined);
   if (entry === undefined && !isNumber && userText !== "") throw new RangeError("no users found");
   const uid = entry?.uid ?? Number(userText || "0");
   const gid = groupText === undefined || groupText === "" ? (entry?.gid ?? 0) : resolveGroup(groupText, groups);
@@ -52,13 +54,22 @@ function resolveGroup(text: string, groups: readonly GroupEntry[]): number {
 }
 
 function parsePasswd(text: string): PasswdEntry[] {
-  return rows(text, 7).map(([name = "", , uid, gid, , home = ""]) => ({ name, uid: Number(uid), gid: Number(gid), home })).filter((entry) => Number.isInteger(entry.uid));
+  return rows(text, 7)
+    .map(([name = "", , uid, gid, , home = ""]) => ({ name, uid: Number(uid), gid: Number(gid), home }))
+    .filter((entry) => Number.isInteger(entry.uid));
 }
 
 function parseGroup(text: string): GroupEntry[] {
-  return rows(text, 3).map(([name = "", , gid, members = ""]) => ({ name, gid: Number(gid), members: members.split(",").filter((member) => member !== "") }));
+  return rows(text, 3).map(([name = "", , gid, members = ""]) => ({
+    name,
+    gid: Number(gid),
+    members: members.split(",").filter((member) => member !== ""),
+  }));
 }
 
 function rows(text: string, fieldsMin: number): string[][] {
-  return text.split("\n").map((line) => line.trim().split(":")).filter((fields) => fields.length >= fieldsMin && !fields[0]?.startsWith("#"));
+  return text
+    .split("\n")
+    .map((line) => line.trim().split(":"))
+    .filter((fields) => fields.length >= fieldsMin && !fields[0]?.startsWith("#"));
 }

@@ -3,8 +3,9 @@
 // A1. The network's and the broadcast's address and the first one (the gateway) are never given out.
 // A2. Addresses are given out in a ring, so that a freed one rests as long as possible.
 // Upstream: the CNI plugin host-local.
-import type { IPv4 } from "./launch/netlink.js";
+
 import { RuntimeError } from "./errors.js";
+import type { IPv4 } from "./launch/netlink.js";
 
 export interface AddressRange {
   readonly base: number;
@@ -60,7 +61,10 @@ export class AddressPool {
       this.#used.set(offset, owner);
       return { ip: ipFromNumber(this.range.base + offset), offset };
     }
-    throw new RuntimeError("RESOURCE_EXHAUSTED", `no IP addresses available in range set: ${formatIP(ipFromNumber(this.range.base))}/${this.range.prefixBits}`);
+    throw new RuntimeError(
+      "RESOURCE_EXHAUSTED",
+      `no IP addresses available in range set: ${formatIP(ipFromNumber(this.range.base))}/${this.range.prefixBits}`,
+    );
   }
 
   /** Marks an address as taken by a sandbox that was found at start; false when it is not of this range. */

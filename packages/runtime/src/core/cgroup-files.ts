@@ -18,8 +18,10 @@ export interface CgroupWrite {
 /** The writes that make a group have these limits; fields that are 0 or empty mean "leave alone". */
 export function planLimits(version: CgroupVersion, resources: LinuxContainerResources): CgroupWrite[] {
   const writes: CgroupWrite[] = [];
-  const add = (controller: string, file: string, value: string | bigint, optional = false): void => void writes.push({ controller, file, value: String(value), optional });
-  if (resources.cpuShares > 0n) version === 1 ? add("cpu", "cpu.shares", resources.cpuShares) : add("cpu", "cpu.weight", weightFromShares(resources.cpuShares));
+  const add = (controller: string, file: string, value: string | bigint, optional = false): void =>
+    void writes.push({ controller, file, value: String(value), optional });
+  if (resources.cpuShares > 0n)
+    version === 1 ? add("cpu", "cpu.shares", resources.cpuShares) : add("cpu", "cpu.weight", weightFromShares(resources.cpuShares));
   const period = resources.cpuPeriod > 0n ? resources.cpuPeriod : 100_000n;
   if (version === 1) {
     if (resources.cpuPeriod > 0n) add("cpu", "cpu.cfs_period_us", resources.cpuPeriod);
@@ -33,7 +35,12 @@ export function planLimits(version: CgroupVersion, resources: LinuxContainerReso
   if (limit !== 0n) {
     if (version === 1) {
       add("memory", "memory.limit_in_bytes", limit);
-      add("memory", "memory.memsw.limit_in_bytes", resources.memorySwapLimitInBytes === 0n ? limit : resources.memorySwapLimitInBytes, true);
+      add(
+        "memory",
+        "memory.memsw.limit_in_bytes",
+        resources.memorySwapLimitInBytes === 0n ? limit : resources.memorySwapLimitInBytes,
+        true,
+      );
     } else {
       add("memory", "memory.max", limit < 0n ? "max" : limit);
       const swap = resources.memorySwapLimitInBytes;
@@ -42,7 +49,8 @@ export function planLimits(version: CgroupVersion, resources: LinuxContainerReso
       else if (swap === 0n && limit > 0n) add("memory", "memory.swap.max", 0n, true);
     }
   }
-  for (const { pageSize, limit: pages } of resources.hugepageLimits) add("hugetlb", version === 1 ? `hugetlb.${pageSize}.limit_in_bytes` : `hugetlb.${pageSize}.max`, pages, true);
+  for (const { pageSize, limit: pages } of resources.hugepageLimits)
+    add("hugetlb", version === 1 ? `hugetlb.${pageSize}.limit_in_bytes` : `hugetlb.${pageSize}.max`, pages, true);
   if (version === 2) for (const [file, value] of Object.entries(resources.unified)) add(file.split(".")[0] ?? "", file, value);
   return writes;
 }
@@ -54,9 +62,26 @@ export function weightFromShares(shares: bigint): bigint {
 }
 
 /** Rules of version 1's device controller for an unprivileged container: the standard nodes, all mknod, and what the pod asked for. */
-export function planDeviceRules(devices: readonly { kind: "character" | "block"; major: number; minor: number; permissions: string }[]): string[] {
-  const standard = ["c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm"];
-  return [...standard, ...devices.map((device) => `${device.kind === "block" ? "b" : "c"} ${device.major}:${device.minor} ${device.permissions}`)];
+export function planDeviceRules(
+  devices: readonly { kind: "character" | "block"; major: number; minor: number; permissions: string }[],
+): string[] {
+  const standard = [
+    "c *:* m",
+    "b *:* m",
+    "c 1:3 rwm",
+    "c 1:5 rwm",
+    "c 1:7 rwm",
+    "c 1:8 rwm",
+    "c 1:9 rwm",
+    "c 5:0 rwm",
+    "c 5:1 rwm",
+    "c 5:2 rwm",
+    "c 136:* rwm",
+  ];
+  return [
+    ...standard,
+    ...devices.map((device) => `${device.kind === "block" ? "b" : "c"} ${device.major}:${device.minor} ${device.permissions}`),
+  ];
 }
 
 /** Parses "name value" lines: memory.stat, cpu.stat, memory.events, memory.oom_control. */
@@ -86,7 +111,12 @@ export interface PressureLine {
 export function parsePressure(text: string): Pressure | undefined {
   const parse = (kind: string): PressureLine => {
     const match = new RegExp(`^${kind} avg10=([\\d.]+) avg60=([\\d.]+) avg300=([\\d.]+) total=(\\d+)$`, "m").exec(text);
-    return { avg10: Number(match?.[1] ?? 0), avg60: Number(match?.[2] ?? 0), avg300: Number(match?.[3] ?? 0), total: BigInt(match?.[4] ?? 0) };
+    return {
+      avg10: Number(match?.[1] ?? 0),
+      avg60: Number(match?.[2] ?? 0),
+      avg300: Number(match?.[3] ?? 0),
+      total: BigInt(match?.[4] ?? 0),
+    };
   };
   return text.startsWith("some") ? { some: parse("some"), full: parse("full") } : undefined;
 }

@@ -1,6 +1,15 @@
 // What can go wrong in the runtime, as callers tell it apart.
 
-export type RuntimeErrorCode = "NOT_FOUND" | "INVALID_ARGUMENT" | "UNKNOWN" | "DEADLINE_EXCEEDED" | "RESOURCE_EXHAUSTED" | "FAILED_PRECONDITION" | "UNIMPLEMENTED" | "UNAVAILABLE" | "ALREADY_EXISTS";
+export type RuntimeErrorCode =
+  | "NOT_FOUND"
+  | "INVALID_ARGUMENT"
+  | "UNKNOWN"
+  | "DEADLINE_EXCEEDED"
+  | "RESOURCE_EXHAUSTED"
+  | "FAILED_PRECONDITION"
+  | "UNIMPLEMENTED"
+  | "UNAVAILABLE"
+  | "ALREADY_EXISTS";
 
 export class RuntimeError extends Error {
   override readonly name = "RuntimeError";

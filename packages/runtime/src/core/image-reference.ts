@@ -13,7 +13,8 @@ export interface ImageReference {
 
 const nameLengthMax = 255;
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
-const domain = /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?$/;
+const domain =
+  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?$/;
 const tagForm = /^\w[\w.-]{0,127}$/;
 const digestForm = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
 
@@ -39,7 +40,8 @@ export function parseImageReference(text: string): ImageReference {
   const { registry, repository } = splitRegistry(rest);
   if (/[A-Z]/.test(repository)) throw invalid("repository name must be lowercase");
   if (!domain.test(registry) || !repository.split("/").every((part) => component.test(part))) throw invalid("invalid reference format");
-  if (registry.length + 1 + repository.length > nameLengthMax) throw invalid(`repository name must not be more than ${nameLengthMax} characters`);
+  if (registry.length + 1 + repository.length > nameLengthMax)
+    throw invalid(`repository name must not be more than ${nameLengthMax} characters`);
   return { registry, repository, tag: tag ?? (digest === undefined ? "latest" : undefined), digest };
 }
 

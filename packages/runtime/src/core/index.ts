@@ -1,10 +1,10 @@
 export { AddressPool, parseAddressRange } from "./address-pool.js";
 export { RuntimeError, type RuntimeErrorCode } from "./errors.js";
 export { formatImageReference, type ImageReference, parseImageReference } from "./image-reference.js";
-export { formatTimestamp, LogFormatter, type LogStream } from "./log-format.js";
 export { assembleContainer, type ContainerLaunch } from "./launch/container-program.js";
 export { encodeLauncher } from "./launch/elf.js";
 export { assembleExec, type ExecLaunch } from "./launch/exec-program.js";
 export { Program } from "./launch/program.js";
 export { assembleSandbox, type SandboxLaunch } from "./launch/sandbox-program.js";
-export { type ContainerRecord, type ContainerState, type SandboxRecord } from "./records.js";
+export { formatTimestamp, LogFormatter, type LogStream } from "./log-format.js";
+export type { ContainerRecord, ContainerState, SandboxRecord } from "./records.js";

@@ -72,7 +72,9 @@ export class LogFormatter {
 /** RFC 3339 with nanoseconds whose trailing zeros are trimmed, as Go's RFC3339Nano prints. */
 export function formatTimestamp(nanoseconds: bigint): string {
   const seconds = nanoseconds / 1_000_000_000n;
-  const fraction = String(nanoseconds % 1_000_000_000n).padStart(9, "0").replace(/0+$/, "");
+  const fraction = String(nanoseconds % 1_000_000_000n)
+    .padStart(9, "0")
+    .replace(/0+$/, "");
   // Not the machine's clock: only the calendar arithmetic of Date.
   const text = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
   return `${text}${fraction === "" ? "" : `.${fraction}`}Z`;

@@ -90,17 +90,25 @@ function planArguments(config: ContainerConfig, image: ImageConfig): string[] {
 function planAccount(inputs: ProcessInputs): Account {
   const { config, image, accounts, rights } = inputs;
   const context = config.linux?.securityContext;
-  const explicitUser = context?.runAsUser?.value ?? (context?.runAsUsername === undefined || context.runAsUsername === "" ? undefined : context.runAsUsername);
-  if (explicitUser === undefined && context?.runAsGroup !== undefined) throw new RuntimeError("INVALID_ARGUMENT", "user group is specified without user");
+  const explicitUser =
+    context?.runAsUser?.value ?? (context?.runAsUsername === undefined || context.runAsUsername === "" ? undefined : context.runAsUsername);
+  if (explicitUser === undefined && context?.runAsGroup !== undefined)
+    throw new RuntimeError("INVALID_ARGUMENT", "user group is specified without user");
   const userText = explicitUser === undefined ? (image.User ?? "") : String(explicitUser);
   let account: Account;
   try {
     account = resolveUser(context?.runAsGroup === undefined ? userText : `${userText.split(":")[0]}:${context.runAsGroup.value}`, accounts);
   } catch (error) {
-    throw new RuntimeError("UNKNOWN", `failed to generate container spec: failed to resolve user ${JSON.stringify(userText)}: ${(error as Error).message}`);
+    throw new RuntimeError(
+      "UNKNOWN",
+      `failed to generate container spec: failed to resolve user ${JSON.stringify(userText)}: ${(error as Error).message}`,
+    );
   }
   if (!rights.manyIDs && (account.uid !== 0 || account.gid !== 0)) {
-    throw new RuntimeError("UNKNOWN", `cannot run as user ${account.uid}:${account.gid}: this node has one user ID only (it runs without root)`);
+    throw new RuntimeError(
+      "UNKNOWN",
+      `cannot run as user ${account.uid}:${account.gid}: this node has one user ID only (it runs without root)`,
+    );
   }
   const supplemental = (context?.supplementalGroups ?? []).map(Number);
   const memberships = context?.supplementalGroupsPolicy === supplementalGroupsStrict ? [] : account.groups;
@@ -133,7 +141,10 @@ function planRights(context: LinuxContainerSecurityContext | undefined, rights: 
   const { addCapabilities = [], dropCapabilities = [], addAmbientCapabilities = [] } = context?.capabilities ?? {};
   const privileged = context?.privileged ?? false;
   try {
-    return planCapabilities({ privileged, add: addCapabilities, drop: dropCapabilities, addAmbient: addAmbientCapabilities }, rights.capabilities);
+    return planCapabilities(
+      { privileged, add: addCapabilities, drop: dropCapabilities, addAmbient: addAmbientCapabilities },
+      rights.capabilities,
+    );
   } catch (error) {
     throw new RuntimeError("INVALID_ARGUMENT", `failed to generate container spec: ${(error as Error).message}`);
   }
@@ -149,7 +160,8 @@ function planSeccomp(context: LinuxContainerSecurityContext | undefined, granted
     const names = new Set(capabilityNames.filter((_, number) => (granted >> BigInt(number)) & 1n));
     return compileSeccomp(runtimeDefaultProfile(architecture, names), architecture);
   }
-  if (inputs.localhostSeccomp === undefined) throw new RuntimeError("INVALID_ARGUMENT", `seccomp profile ${JSON.stringify(profile.localhostRef)} was not loaded`);
+  if (inputs.localhostSeccomp === undefined)
+    throw new RuntimeError("INVALID_ARGUMENT", `seccomp profile ${JSON.stringify(profile.localhostRef)} was not loaded`);
   return compileSeccomp(inputs.localhostSeccomp, architecture);
 }
 

@@ -11,7 +11,14 @@ export type Nanoseconds = bigint;
 export type ContainerState =
   | { readonly name: "created" }
   | { readonly name: "running"; readonly startedAt: Nanoseconds; readonly pid: number; readonly shimPID: number }
-  | { readonly name: "exited"; readonly startedAt: Nanoseconds; readonly finishedAt: Nanoseconds; readonly exitCode: number; readonly reason: string; readonly message: string };
+  | {
+      readonly name: "exited";
+      readonly startedAt: Nanoseconds;
+      readonly finishedAt: Nanoseconds;
+      readonly exitCode: number;
+      readonly reason: string;
+      readonly message: string;
+    };
 
 export interface ContainerRecord {
   readonly id: string;
@@ -59,7 +66,10 @@ export const startErrorCode = 128;
 /** Exit code when nobody saw the process end. Upstream: containerd's unknownExitCode. */
 export const unknownExitCode = 255;
 
-export function containerStarted(record: ContainerRecord, process: { startedAt: Nanoseconds; pid: number; shimPID: number }): ContainerRecord {
+export function containerStarted(
+  record: ContainerRecord,
+  process: { startedAt: Nanoseconds; pid: number; shimPID: number },
+): ContainerRecord {
   invariant(record.state.name === "created", () => `cannot start container ${record.id}: it is ${record.state.name}`);
   return { ...record, state: { name: "running", ...process } };
 }
@@ -73,7 +83,10 @@ export function containerExited(record: ContainerRecord, exit: ContainerExit): C
   const { state } = record;
   invariant(state.name === "running", () => `container ${record.id} cannot exit: it is ${state.name}`);
   const reason = exit.oomKilled ? reasonOOMKilled : exit.exitCode === 0 ? reasonCompleted : reasonError;
-  return { ...record, state: { name: "exited", startedAt: state.startedAt, finishedAt: exit.finishedAt, exitCode: exit.exitCode, reason, message: "" } };
+  return {
+    ...record,
+    state: { name: "exited", startedAt: state.startedAt, finishedAt: exit.finishedAt, exitCode: exit.exitCode, reason, message: "" },
+  };
 }
 
 /** For a container that was running when the node went down, or whose shim was killed. */

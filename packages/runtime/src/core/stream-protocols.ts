@@ -19,7 +19,12 @@ export interface StreamProtocol {
   readonly halfClose: boolean;
 }
 
-const protocol = (name: string, base64: boolean, structuredStatus: boolean, halfClose: boolean): StreamProtocol => ({ name, base64, structuredStatus, halfClose });
+const protocol = (name: string, base64: boolean, structuredStatus: boolean, halfClose: boolean): StreamProtocol => ({
+  name,
+  base64,
+  structuredStatus,
+  halfClose,
+});
 
 /** Best first. */
 export const commandProtocols: readonly StreamProtocol[] = [
@@ -29,7 +34,10 @@ export const commandProtocols: readonly StreamProtocol[] = [
   protocol("channel.k8s.io", false, false, false),
   protocol("base64.channel.k8s.io", true, false, false),
 ];
-export const forwardProtocols: readonly StreamProtocol[] = [protocol("v4.channel.k8s.io", false, false, false), protocol("v4.base64.channel.k8s.io", true, false, false)];
+export const forwardProtocols: readonly StreamProtocol[] = [
+  protocol("v4.channel.k8s.io", false, false, false),
+  protocol("v4.base64.channel.k8s.io", true, false, false),
+];
 
 /** The best protocol that both know; undefined when there is none. */
 export function chooseProtocol(known: readonly StreamProtocol[], offered: Iterable<string>): StreamProtocol | undefined {
@@ -49,13 +57,23 @@ export interface CommandStatus {
 export function exitStatus(exitCode: number): CommandStatus {
   if (exitCode === 0) return { metadata: {}, status: "Success" };
   return {
-    metadata: {}, status: "Failure", reason: "NonZeroExitCode", message: `command terminated with non-zero exit code: error executing command, exit code ${exitCode}`,
+    metadata: {},
+    status: "Failure",
+    reason: "NonZeroExitCode",
+    message: `command terminated with non-zero exit code: error executing command, exit code ${exitCode}`,
     details: { causes: [{ reason: "ExitCode", message: String(exitCode) }] },
   };
 }
 
 export function failureStatus(message: string): CommandStatus {
-  return { metadata: {}, status: "Failure", reason: "InternalError", message: `Internal error occurred: ${message}`, details: { causes: [{ reason: "", message }] }, code: 500 };
+  return {
+    metadata: {},
+    status: "Failure",
+    reason: "InternalError",
+    message: `Internal error occurred: ${message}`,
+    details: { causes: [{ reason: "", message }] },
+    code: 500,
+  };
 }
 
 /** Parses a resize message; undefined when it is none. */

@@ -7,9 +7,17 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LinuxContainerResources } from "@lenj/proto/cri";
-import { type CgroupVersion, type CgroupWrite, parseKeyedNumbers, parsePressure, planDeviceRules, planLimits, type Pressure } from "../core/cgroup-files.js";
-import type { CgroupView } from "../core/mount-plan.js";
+import {
+  type CgroupVersion,
+  type CgroupWrite,
+  type Pressure,
+  parseKeyedNumbers,
+  parsePressure,
+  planDeviceRules,
+  planLimits,
+} from "../core/cgroup-files.js";
 import { RuntimeError } from "../core/errors.js";
+import type { CgroupView } from "../core/mount-plan.js";
 
 interface Hierarchy {
   /** "cpu", "memory", … or "" for version 2 */
@@ -51,7 +59,11 @@ export class Cgroups {
 
   /** What a container sees below /sys/fs/cgroup. */
   get views(): CgroupView[] {
-    return this.#hierarchies.map((hierarchy) => ({ filesystem: this.kind === "v1" ? "cgroup" : "cgroup2", directory: hierarchy.name, data: hierarchy.data }));
+    return this.#hierarchies.map((hierarchy) => ({
+      filesystem: this.kind === "v1" ? "cgroup" : "cgroup2",
+      directory: hierarchy.name,
+      data: hierarchy.data,
+    }));
   }
 
   get #version(): CgroupVersion {
@@ -110,8 +122,12 @@ export class Cgroups {
 
   /** Process IDs in the group, as this process's pid namespace numbers them. */
   processes(path: string): number[] {
-    const text = this.#read(path, this.kind === "v1" ? this.#hierarchies[0]?.controllers[0] ?? "" : "", "cgroup.procs") ?? "";
-    return text.split("\n").filter((line) => line !== "").map(Number).filter((pid) => pid > 0);
+    const text = this.#read(path, this.kind === "v1" ? (this.#hierarchies[0]?.controllers[0] ?? "") : "", "cgroup.procs") ?? "";
+    return text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map(Number)
+      .filter((pid) => pid > 0);
   }
 
   /** Undefined when the group is gone or cannot be measured. */
@@ -175,7 +191,8 @@ export class Cgroups {
       throw error;
     }
     // A new version 1 cpuset is empty and takes no process; a version 2 parent must hand its controllers down.
-    if (hierarchy.controllers.includes("cpuset") && this.kind === "v1") for (const file of ["cpuset.cpus", "cpuset.mems"]) writeFileSync(join(directory, file), readFileSync(join(parent, file)));
+    if (hierarchy.controllers.includes("cpuset") && this.kind === "v1")
+      for (const file of ["cpuset.cpus", "cpuset.mems"]) writeFileSync(join(directory, file), readFileSync(join(parent, file)));
     if (this.kind === "v2") enableControllers(parent);
   }
 
@@ -216,7 +233,9 @@ function parseHierarchies(mountInfo: string): Hierarchy[] {
       hierarchies.push({ name: "", controllers: [], mountPoint, data: "" });
       continue;
     }
-    const controllers = options.split(",").filter((option) => !["rw", "ro", "xattr", "clone_children", "noprefix"].includes(option) && !option.includes("="));
+    const controllers = options
+      .split(",")
+      .filter((option) => !["rw", "ro", "xattr", "clone_children", "noprefix"].includes(option) && !option.includes("="));
     // name=systemd and the like carry no controller.
     if (controllers.length > 0 && !hierarchies.some((known) => known.controllers.includes(controllers[0] as string))) {
       hierarchies.push({ name: controllers.join(","), controllers, mountPoint, data: controllers.join(",") });
@@ -249,7 +268,8 @@ function enableControllers(directory: string): void {
 async function removeDirectory(directory: string): Promise<void> {
   for (let attempt = 0; attempt < 50; attempt++) {
     try {
-      for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) await removeDirectory(join(directory, entry.name));
+      for (const entry of readdirSync(directory, { withFileTypes: true }))
+        if (entry.isDirectory()) await removeDirectory(join(directory, entry.name));
       rmdirSync(directory);
       return;
     } catch (error) {

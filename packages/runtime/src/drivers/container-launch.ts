@@ -7,7 +7,7 @@ import type { ContainerLaunch, NamespacePath } from "../core/launch/container-pr
 import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUTS } from "../core/launch/kernel-constants.js";
 import type { Propagation } from "../core/launch/mount-steps.js";
 import type { ProcessSpec } from "../core/launch/process-steps.js";
-import { decodeDevice, type DeviceNode, planMounts, type RequestedMount } from "../core/mount-plan.js";
+import { type DeviceNode, decodeDevice, planMounts, type RequestedMount } from "../core/mount-plan.js";
 import { planProcess } from "../core/process-plan.js";
 import type { ContainerRecord, SandboxRecord } from "../core/records.js";
 import type { SeccompProfile } from "../core/seccomp/bpf.js";
@@ -25,7 +25,12 @@ const propagations: Readonly<Record<number, Propagation>> = {
 };
 
 /** Who a container runs as and what it executes. Throws RuntimeError for a config that cannot be. */
-export function describeProcess(environment: Environment, config: ContainerConfig, sandbox: SandboxRecord, image: StoredImage): ProcessSpec {
+export function describeProcess(
+  environment: Environment,
+  config: ContainerConfig,
+  sandbox: SandboxRecord,
+  image: StoredImage,
+): ProcessSpec {
   const hostname = readTextInRoot(environment.sandboxRecords.directoryOf(sandbox.id), "hostname").trim();
   return planProcess({
     config,
@@ -41,11 +46,22 @@ export function describeProcess(environment: Environment, config: ContainerConfi
 export function observeDevices(config: ContainerConfig): (DeviceNode & { permissions: string })[] {
   const privileged = config.linux?.securityContext?.privileged === true;
   const requested = privileged ? walkDevices("/dev", "/dev", "rwm") : [];
-  return [...requested, ...config.devices.flatMap((device) => walkDevices(device.hostPath, device.containerPath || device.hostPath, device.permissions || "rwm"))];
+  return [
+    ...requested,
+    ...config.devices.flatMap((device) =>
+      walkDevices(device.hostPath, device.containerPath || device.hostPath, device.permissions || "rwm"),
+    ),
+  ];
 }
 
 /** Everything that the launcher needs. `targetPID`: first process of the container whose pid namespace is to be shared. */
-export function describeLaunch(environment: Environment, record: ContainerRecord, sandbox: SandboxRecord, image: StoredImage, targetPID: number | undefined): ContainerLaunch {
+export function describeLaunch(
+  environment: Environment,
+  record: ContainerRecord,
+  sandbox: SandboxRecord,
+  image: StoredImage,
+  targetPID: number | undefined,
+): ContainerLaunch {
   const { layout, rights, cgroups, exits } = environment;
   const { id, config } = record;
   const context = config.linux?.securityContext;
@@ -94,7 +110,10 @@ export function describeLaunch(environment: Environment, record: ContainerRecord
 }
 
 function planNamespaces(
-  environment: Environment, sandbox: SandboxRecord, context: LinuxContainerSecurityContext | undefined, targetPID: number | undefined,
+  environment: Environment,
+  sandbox: SandboxRecord,
+  context: LinuxContainerSecurityContext | undefined,
+  targetPID: number | undefined,
 ): { joinNamespaces: NamespacePath[]; newPidNamespace: boolean } {
   if (sandbox.state.name !== "ready") throw new RuntimeError("UNKNOWN", `sandbox container "${sandbox.id}" is not running`);
   const pause = `/proc/${sandbox.state.pid}/ns`;
@@ -109,7 +128,8 @@ function planNamespaces(
   const pid = context?.namespaceOptions?.pid ?? pod?.pid ?? NamespaceMode.POD;
   if (pid === NamespaceMode.POD) join_.push({ path: `${pause}/pid`, type: CLONE_NEWPID });
   if (pid === NamespaceMode.TARGET) {
-    if (targetPID === undefined) throw new RuntimeError("INVALID_ARGUMENT", `invalid target container: "${context?.namespaceOptions?.targetId}" is not running`);
+    if (targetPID === undefined)
+      throw new RuntimeError("INVALID_ARGUMENT", `invalid target container: "${context?.namespaceOptions?.targetId}" is not running`);
     join_.push({ path: `/proc/${targetPID}/ns/pid`, type: CLONE_NEWPID });
   }
   return { joinNamespaces: join_, newPidNamespace: pid === NamespaceMode.CONTAINER };
@@ -129,7 +149,8 @@ function observeMount(environment: Environment, mount: Mount): RequestedMount {
     source = realpathSync(source);
     isDirectory = statSync(source).isDirectory();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw new RuntimeError("UNKNOWN", `failed to stat "${source}": ${(error as Error).message}`);
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+      throw new RuntimeError("UNKNOWN", `failed to stat "${source}": ${(error as Error).message}`);
     // Upstream's CRI plugin makes missing sources as directories.
     mkdirSync(source, { recursive: true, mode: 0o755 });
     isDirectory = true;
@@ -151,21 +172,42 @@ function walkDevices(hostPath: string, containerPath: string, permissions: strin
   } catch (error) {
     throw new RuntimeError("UNKNOWN", `failed to set devices mapping: lstat ${hostPath}: ${(error as Error).message}`);
   }
-  if (info.isSymbolicLink()) return hostPath.startsWith("/dev/") && containerPath === hostPath ? [] : walkDevices(realpathSync(hostPath), containerPath, permissions);
+  if (info.isSymbolicLink())
+    return hostPath.startsWith("/dev/") && containerPath === hostPath
+      ? []
+      : walkDevices(realpathSync(hostPath), containerPath, permissions);
   if (info.isDirectory()) {
     const skipped = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console"]);
-    return readdirSync(hostPath).filter((name) => !skipped.has(name)).flatMap((name) => walkDevices(join(hostPath, name), join(containerPath, name), permissions));
+    return readdirSync(hostPath)
+      .filter((name) => !skipped.has(name))
+      .flatMap((name) => walkDevices(join(hostPath, name), join(containerPath, name), permissions));
   }
   if (!info.isCharacterDevice() && !info.isBlockDevice()) return [];
-  return [{ containerPath, hostPath, kind: info.isBlockDevice() ? "block" : "character", ...decodeDevice(info.rdev), mode: info.mode & 0o777, uid: info.uid, gid: info.gid, permissions }];
+  return [
+    {
+      containerPath,
+      hostPath,
+      kind: info.isBlockDevice() ? "block" : "character",
+      ...decodeDevice(info.rdev),
+      mode: info.mode & 0o777,
+      uid: info.uid,
+      gid: info.gid,
+      permissions,
+    },
+  ];
 }
 
 function loadLocalhostSeccomp(environment: Environment, context: LinuxContainerSecurityContext | undefined): SeccompProfile | undefined {
   if (context?.seccomp?.profileType !== seccompLocalhost) return undefined;
-  const path = context.seccomp.localhostRef.startsWith("/") ? context.seccomp.localhostRef : join(environment.seccompDirectory, context.seccomp.localhostRef);
+  const path = context.seccomp.localhostRef.startsWith("/")
+    ? context.seccomp.localhostRef
+    : join(environment.seccompDirectory, context.seccomp.localhostRef);
   try {
     return JSON.parse(readFileSync(path, "utf8")) as SeccompProfile;
   } catch (error) {
-    throw new RuntimeError("UNKNOWN", `failed to generate seccomp spec opts: cannot load seccomp profile "${path}": ${(error as Error).message}`);
+    throw new RuntimeError(
+      "UNKNOWN",
+      `failed to generate seccomp spec opts: cannot load seccomp profile "${path}": ${(error as Error).message}`,
+    );
   }
 }

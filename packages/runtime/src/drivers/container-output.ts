@@ -21,7 +21,6 @@ export interface ContainerOutputOptions {
   readonly now: () => bigint;
 }
 
-
 export class ContainerOutput {
   readonly drained: Promise<void>;
   readonly #options: ContainerOutputOptions;

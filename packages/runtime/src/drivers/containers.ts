@@ -14,11 +14,18 @@ import { RuntimeError } from "../core/errors.js";
 import { assembleContainer } from "../core/launch/container-program.js";
 import type { ProcessSpec } from "../core/launch/process-steps.js";
 import {
-  type ContainerRecord, containerExited, containerLost, containerName, containerStarted, containerStartFailed, findByIDPrefix, type SandboxRecord,
+  type ContainerRecord,
+  containerExited,
+  containerLost,
+  containerName,
+  containerStarted,
+  containerStartFailed,
+  findByIDPrefix,
+  type SandboxRecord,
 } from "../core/records.js";
-import { parseSignal, signalFromCRI, sigkill, sigterm } from "../core/stop-signal.js";
-import { ContainerOutput } from "./container-output.js";
+import { parseSignal, sigkill, signalFromCRI, sigterm } from "../core/stop-signal.js";
 import { describeLaunch, describeProcess, observeDevices } from "./container-launch.js";
+import { ContainerOutput } from "./container-output.js";
 import { type ContainerEventKind, type Environment, nowNanoseconds } from "./environment.js";
 import type { ObservedExit } from "./exit-watch.js";
 import { KeyedLock } from "./keyed-lock.js";
@@ -87,7 +94,10 @@ export class Containers {
       return;
     }
     // A runtime that was killed between the shim's start and the record's: the pid file's time is the start.
-    const started = record.state.name === "running" ? record : containerStarted(record, { startedAt: BigInt(Math.round(statSync(file).mtimeMs * 1e6)), ...(shimmed ?? { pid: 0, shimPID: 0 }) });
+    const started =
+      record.state.name === "running"
+        ? record
+        : containerStarted(record, { startedAt: BigInt(Math.round(statSync(file).mtimeMs * 1e6)), ...(shimmed ?? { pid: 0, shimPID: 0 }) });
     this.#save(started);
     this.#follow(started, shimmed?.shimPID ?? (started.state.name === "running" ? started.state.shimPID : 0));
   }
@@ -98,7 +108,8 @@ export class Containers {
     const id = randomBytes(32).toString("hex");
     const name = containerName(config, sandbox.config);
     const holder = this.#names.get(name);
-    if (holder !== undefined) throw new RuntimeError("UNKNOWN", `failed to reserve container name "${name}": name "${name}" is reserved for "${holder}"`);
+    if (holder !== undefined)
+      throw new RuntimeError("UNKNOWN", `failed to reserve container name "${name}": name "${name}" is reserved for "${holder}"`);
     const image = this.environment.images.find(config.image?.image ?? "");
     if (image === undefined) throw new RuntimeError("NOT_FOUND", `failed to resolve image "${config.image?.image ?? ""}": not found`);
     // Fails here, not at start, for what can be known now.
@@ -107,9 +118,17 @@ export class Containers {
     const parent = sandbox.config.linux?.cgroupParent || "/lenj.dev";
     this.#names.set(name, id);
     this.#save({
-      id, sandboxID: sandbox.id, config, imageID: image.id, imageRef: image.repoDigests[0] ?? image.id, createdAt: nowNanoseconds(this.environment),
+      id,
+      sandboxID: sandbox.id,
+      config,
+      imageID: image.id,
+      imageRef: image.repoDigests[0] ?? image.id,
+      createdAt: nowNanoseconds(this.environment),
       logPath: config.logPath === "" || sandbox.config.logDirectory === "" ? "" : join(sandbox.config.logDirectory, config.logPath),
-      cgroupPath: `${parent}/${id}`, stopSignal, user: { uid: process_.uid, gid: process_.gid, groups: process_.groups }, state: { name: "created" },
+      cgroupPath: `${parent}/${id}`,
+      stopSignal,
+      user: { uid: process_.uid, gid: process_.gid, groups: process_.groups },
+      state: { name: "created" },
     });
     this.#emit("created", id, sandbox.id);
     return id;
@@ -122,7 +141,8 @@ export class Containers {
 
   async #start(record: ContainerRecord, sandbox: SandboxRecord): Promise<void> {
     const { environment } = this;
-    if (record.state.name !== "created") throw new RuntimeError("UNKNOWN", `container "${record.id}" is in CONTAINER_${record.state.name.toUpperCase()} state`);
+    if (record.state.name !== "created")
+      throw new RuntimeError("UNKNOWN", `container "${record.id}" is in CONTAINER_${record.state.name.toUpperCase()} state`);
     if (sandbox.state.name !== "ready") throw new RuntimeError("UNKNOWN", `sandbox container "${sandbox.id}" is not running`);
     const image = environment.images.find(record.imageID);
     if (image === undefined) throw new RuntimeError("NOT_FOUND", `failed to get image "${record.imageID}": not found`);
@@ -130,7 +150,8 @@ export class Containers {
       mkdirSync(runDirectory(environment.layout, record.id), { recursive: true, mode: 0o711 });
       environment.cgroups.create(record.cgroupPath);
       environment.cgroups.applyLimits(record.cgroupPath, record.config.linux?.resources);
-      if (record.config.linux?.securityContext?.privileged !== true) environment.cgroups.applyDeviceRules(record.cgroupPath, observeDevices(record.config));
+      if (record.config.linux?.securityContext?.privileged !== true)
+        environment.cgroups.applyDeviceRules(record.cgroupPath, observeDevices(record.config));
       const launch = describeLaunch(environment, record, sandbox, image, this.#targetPID(record));
       const startedAt = nowNanoseconds(environment);
       const shim = await environment.launcher.startShim(assembleContainer(launch));
@@ -160,8 +181,11 @@ export class Containers {
     const { layout, logger, exits } = this.environment;
     const { id, config } = record;
     const output = new ContainerOutput({
-      logPath: record.logPath, stdoutPipe: pipe(layout, id, "stdout"), stderrPipe: config.tty ? undefined : pipe(layout, id, "stderr"),
-      logger: logger.child({ container: id }), now: () => nowNanoseconds(this.environment),
+      logPath: record.logPath,
+      stdoutPipe: pipe(layout, id, "stdout"),
+      stderrPipe: config.tty ? undefined : pipe(layout, id, "stderr"),
+      logger: logger.child({ container: id }),
+      now: () => nowNanoseconds(this.environment),
     });
     let settle = (): void => {};
     const exited = new Promise<void>((resolve) => {
@@ -185,7 +209,9 @@ export class Containers {
     await this.environment.cgroups.killAll(record.cgroupPath);
     await Promise.race([running.output.drained, sleep(drainTimeoutMs, undefined, { ref: false })]);
     running.output.close();
-    this.#save(exit === undefined ? containerLost(record, nowNanoseconds(this.environment)) : containerExited(record, { ...exit, oomKilled }));
+    this.#save(
+      exit === undefined ? containerLost(record, nowNanoseconds(this.environment)) : containerExited(record, { ...exit, oomKilled }),
+    );
     this.#running.delete(id);
     await this.#cleanUp(record);
     running.settle();
@@ -208,7 +234,8 @@ export class Containers {
       if (await settlesWithin(running.exited, timeoutMs)) return;
     }
     this.#signal(record, sigkill);
-    if (record.config.linux?.securityContext?.namespaceOptions?.pid !== NamespaceMode.CONTAINER) await this.environment.cgroups.killAll(record.cgroupPath);
+    if (record.config.linux?.securityContext?.namespaceOptions?.pid !== NamespaceMode.CONTAINER)
+      await this.environment.cgroups.killAll(record.cgroupPath);
     if (await settlesWithin(running.exited, killTimeoutMs)) return;
     throw new RuntimeError("DEADLINE_EXCEEDED", `failed to kill container "${record.id}": context deadline exceeded`);
   }
@@ -230,7 +257,8 @@ export class Containers {
   /** Changes limits of a created or running container. Fields that are 0 stay as they are. */
   updateResources(id: string, resources: LinuxContainerResources): void {
     const record = this.get(id);
-    if (record.state.name === "exited") throw new RuntimeError("UNKNOWN", `failed to update container "${record.id}": container is in CONTAINER_EXITED state`);
+    if (record.state.name === "exited")
+      throw new RuntimeError("UNKNOWN", `failed to update container "${record.id}": container is in CONTAINER_EXITED state`);
     if (record.state.name === "running") this.environment.cgroups.applyLimits(record.cgroupPath, resources);
     const linux = record.config.linux ?? { resources: undefined, securityContext: undefined };
     this.#save({ ...record, config: { ...record.config, linux: { ...linux, resources: mergeResources(linux.resources, resources) } } });
@@ -247,7 +275,8 @@ export class Containers {
     const record = this.get(id);
     const sandbox = sandboxes.get(record.sandboxID);
     const image = this.environment.images.find(record.imageID);
-    if (record.state.name !== "running" || sandbox === undefined) throw new RuntimeError("UNKNOWN", `failed to exec in container: container is in CONTAINER_${record.state.name.toUpperCase()} state`);
+    if (record.state.name !== "running" || sandbox === undefined)
+      throw new RuntimeError("UNKNOWN", `failed to exec in container: container is in CONTAINER_${record.state.name.toUpperCase()} state`);
     if (image === undefined) throw new RuntimeError("NOT_FOUND", `failed to get image "${record.imageID}": not found`);
     return { record, pid: record.state.pid, process: describeProcess(this.environment, record.config, sandbox, image) };
   }
@@ -283,12 +312,14 @@ async function settlesWithin(promise: Promise<void>, timeoutMs: number): Promise
 
 /** In the words that kubectl users know from containerd and runc. */
 function describeStartError(error: unknown, config: ContainerConfig): string {
-  const prefix = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process";
+  const prefix =
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process";
   if (error instanceof LaunchError && error.call.startsWith("execve")) {
     const command = config.command[0] ?? config.args[0] ?? error.call.slice("execve ".length);
     return `${prefix}: ${describeExecError(command, error)}: unknown`;
   }
-  if (error instanceof LaunchError && error.call.startsWith("chdir")) return `${prefix}: error during container init: ${error.message}: unknown`;
+  if (error instanceof LaunchError && error.call.startsWith("chdir"))
+    return `${prefix}: error during container init: ${error.message}: unknown`;
   return error instanceof LaunchError ? `${prefix}: error during container init: ${error.message}: unknown` : (error as Error).message;
 }
 

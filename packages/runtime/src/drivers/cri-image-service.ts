@@ -12,7 +12,8 @@ const usageCacheMs = 30_000;
 export function createImageService(runtime: Runtime): ImageServiceServer {
   const { logger, clock } = runtime.environment;
   const { images } = runtime;
-  const wrap = <Request, Response>(name: string, handle: (request: Request, signal: AbortSignal) => Promise<Response> | Response) => unary<Request, Response>(logger, name, handle);
+  const wrap = <Request, Response>(name: string, handle: (request: Request, signal: AbortSignal) => Promise<Response> | Response) =>
+    unary<Request, Response>(logger, name, handle);
   let usage: { at: number; value: ReturnType<typeof images.usage> } | undefined;
   return {
     listImages: wrap("ListImages", ({ filter }) => {
@@ -22,7 +23,8 @@ export function createImageService(runtime: Runtime): ImageServiceServer {
     }),
     imageStatus: wrap("ImageStatus", (request) => {
       const image = images.find(request.image?.image ?? "");
-      const info: Record<string, string> = request.verbose && image !== undefined ? { info: JSON.stringify({ imageSpec: { config: image.config } }) } : {};
+      const info: Record<string, string> =
+        request.verbose && image !== undefined ? { info: JSON.stringify({ imageSpec: { config: image.config } }) } : {};
       return { image: image === undefined ? undefined : describeImage(image), info };
     }),
     pullImage: wrap("PullImage", async (request, signal) => {
@@ -40,7 +42,10 @@ export function createImageService(runtime: Runtime): ImageServiceServer {
     imageFsInfo: wrap("ImageFsInfo", () => {
       if (usage === undefined || clock.monotonicMs() - usage.at > usageCacheMs) usage = { at: clock.monotonicMs(), value: images.usage() };
       const filesystem = {
-        timestamp: BigInt(Math.round(clock.wallMs())) * 1_000_000n, fsId: { mountpoint: usage.value.directory }, usedBytes: { value: BigInt(usage.value.usedBytes) }, inodesUsed: { value: BigInt(usage.value.usedInodes) },
+        timestamp: BigInt(Math.round(clock.wallMs())) * 1_000_000n,
+        fsId: { mountpoint: usage.value.directory },
+        usedBytes: { value: BigInt(usage.value.usedBytes) },
+        inodesUsed: { value: BigInt(usage.value.usedInodes) },
       };
       return { imageFilesystems: [filesystem], containerFilesystems: [filesystem] };
     }),

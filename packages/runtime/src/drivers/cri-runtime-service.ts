@@ -1,14 +1,29 @@
 // The CRI RuntimeService on top of the runtime.
-import { type ServerWritableStream, status as grpcStatus } from "@grpc/grpc-js";
+import { status as grpcStatus, type ServerWritableStream } from "@grpc/grpc-js";
 import {
-  CgroupDriver, type ContainerEventResponse, ContainerEventType, type ContainerFilter, type ExecSyncRequest, type ExecSyncResponse, type GetEventsRequest, type RuntimeServiceServer, type StatusResponse,
+  CgroupDriver,
+  type ContainerEventResponse,
+  ContainerEventType,
+  type ContainerFilter,
+  type ExecSyncRequest,
+  type ExecSyncResponse,
+  type GetEventsRequest,
+  type RuntimeServiceServer,
+  type StatusResponse,
 } from "@lenj/proto/cri";
 import { RuntimeError } from "../core/errors.js";
 import { exitCodeOf } from "../core/launch/reports.js";
 import type { ContainerRecord } from "../core/records.js";
 import { describeExecError } from "./containers.js";
 import { unary } from "./cri-handlers.js";
-import { containerState, describeContainer, describeContainerStatus, describeSandbox, describeSandboxStatus, sandboxState } from "./cri-messages.js";
+import {
+  containerState,
+  describeContainer,
+  describeContainerStatus,
+  describeSandbox,
+  describeSandboxStatus,
+  sandboxState,
+} from "./cri-messages.js";
 import type { ContainerEvent } from "./environment.js";
 import { type ForegroundProgram, LaunchError } from "./launcher.js";
 import type { Runtime } from "./runtime.js";
@@ -21,13 +36,17 @@ export const runtimeVersion = "0.1.0";
 const execOutputBytesMax = 16 * 1024 * 1024;
 const eventBacklogMax = 1_000;
 const eventTypes = {
-  created: ContainerEventType.CONTAINER_CREATED_EVENT, started: ContainerEventType.CONTAINER_STARTED_EVENT, stopped: ContainerEventType.CONTAINER_STOPPED_EVENT, deleted: ContainerEventType.CONTAINER_DELETED_EVENT,
+  created: ContainerEventType.CONTAINER_CREATED_EVENT,
+  started: ContainerEventType.CONTAINER_STARTED_EVENT,
+  stopped: ContainerEventType.CONTAINER_STOPPED_EVENT,
+  deleted: ContainerEventType.CONTAINER_DELETED_EVENT,
 } as const;
 
 export function createRuntimeService(runtime: Runtime, streaming: StreamingServer): RuntimeServiceServer {
   const { logger } = runtime.environment;
   const stats = new Stats(runtime);
-  const wrap = <Request, Response>(name: string, handle: (request: Request, signal: AbortSignal) => Promise<Response> | Response) => unary<Request, Response>(logger, name, handle);
+  const wrap = <Request, Response>(name: string, handle: (request: Request, signal: AbortSignal) => Promise<Response> | Response) =>
+    unary<Request, Response>(logger, name, handle);
   return {
     version: wrap("Version", () => ({ version: "0.1.0", runtimeName, runtimeVersion, runtimeApiVersion: "v1" })),
     status: wrap("Status", (request) => describeRuntime(runtime, request.verbose)),
@@ -40,7 +59,8 @@ export function createRuntimeService(runtime: Runtime, streaming: StreamingServe
 
     runPodSandbox: wrap("RunPodSandbox", async (request) => {
       if (request.config === undefined) throw new RuntimeError("INVALID_ARGUMENT", "sandbox config must be set");
-      if (request.runtimeHandler !== "" && request.runtimeHandler !== runtimeName) throw new RuntimeError("UNKNOWN", `failed to get sandbox runtime: no runtime for "${request.runtimeHandler}" is configured`);
+      if (request.runtimeHandler !== "" && request.runtimeHandler !== runtimeName)
+        throw new RuntimeError("UNKNOWN", `failed to get sandbox runtime: no runtime for "${request.runtimeHandler}" is configured`);
       return { podSandboxId: await runtime.sandboxes.run(request.config, request.runtimeHandler) };
     }),
     stopPodSandbox: wrap("StopPodSandbox", async (request) => {
@@ -53,12 +73,30 @@ export function createRuntimeService(runtime: Runtime, streaming: StreamingServe
     }),
     podSandboxStatus: wrap("PodSandboxStatus", (request) => {
       const record = runtime.getSandbox(request.podSandboxId);
-      const info: Record<string, string> = request.verbose ? { info: JSON.stringify({ pid: record.state.name === "ready" ? record.state.pid : 0, cgroupPath: record.cgroupPath, runtimeHandler: record.runtimeHandler }) } : {};
-      return { status: describeSandboxStatus(record), info, containersStatuses: runtime.containers.inSandbox(record.id).map(describeContainerStatus), timestamp: BigInt(Date.now()) * 1_000_000n };
+      const info: Record<string, string> = request.verbose
+        ? {
+            info: JSON.stringify({
+              pid: record.state.name === "ready" ? record.state.pid : 0,
+              cgroupPath: record.cgroupPath,
+              runtimeHandler: record.runtimeHandler,
+            }),
+          }
+        : {};
+      return {
+        status: describeSandboxStatus(record),
+        info,
+        containersStatuses: runtime.containers.inSandbox(record.id).map(describeContainerStatus),
+        timestamp: BigInt(Date.now()) * 1_000_000n,
+      };
     }),
     listPodSandbox: wrap("ListPodSandbox", ({ filter }) => ({
       items: [...runtime.sandboxes.records.values()]
-        .filter((record) => matchesID(record.id, filter?.id) && (filter?.state === undefined || filter.state.state === sandboxState(record)) && matchesLabels(record.config.labels, filter?.labelSelector))
+        .filter(
+          (record) =>
+            matchesID(record.id, filter?.id) &&
+            (filter?.state === undefined || filter.state.state === sandboxState(record)) &&
+            matchesLabels(record.config.labels, filter?.labelSelector),
+        )
         .map(describeSandbox),
     })),
     updatePodSandboxResources: wrap("UpdatePodSandboxResources", (request) => {
@@ -86,7 +124,15 @@ export function createRuntimeService(runtime: Runtime, streaming: StreamingServe
     listContainers: wrap("ListContainers", ({ filter }) => ({ containers: selectContainers(runtime, filter).map(describeContainer) })),
     containerStatus: wrap("ContainerStatus", (request) => {
       const record = runtime.containers.get(request.containerId);
-      const info: Record<string, string> = request.verbose ? { info: JSON.stringify({ sandboxID: record.sandboxID, pid: record.state.name === "running" ? record.state.pid : 0, cgroupPath: record.cgroupPath }) } : {};
+      const info: Record<string, string> = request.verbose
+        ? {
+            info: JSON.stringify({
+              sandboxID: record.sandboxID,
+              pid: record.state.name === "running" ? record.state.pid : 0,
+              cgroupPath: record.cgroupPath,
+            }),
+          }
+        : {};
       return { status: describeContainerStatus(record), info };
     }),
     updateContainerResources: wrap("UpdateContainerResources", (request) => {
@@ -106,7 +152,8 @@ export function createRuntimeService(runtime: Runtime, streaming: StreamingServe
     }),
     attach: wrap("Attach", (request) => {
       const record = runtime.containers.get(request.containerId);
-      if (record.state.name !== "running") throw new RuntimeError("UNKNOWN", `container is in CONTAINER_${record.state.name.toUpperCase()} state`);
+      if (record.state.name !== "running")
+        throw new RuntimeError("UNKNOWN", `container is in CONTAINER_${record.state.name.toUpperCase()} state`);
       return { url: streaming.offer({ kind: "attach", request }) };
     }),
     portForward: wrap("PortForward", (request) => {
@@ -117,14 +164,22 @@ export function createRuntimeService(runtime: Runtime, streaming: StreamingServe
 
     containerStats: wrap("ContainerStats", (request) => ({ stats: stats.container(runtime.containers.get(request.containerId)) })),
     listContainerStats: wrap("ListContainerStats", ({ filter }) => ({
-      stats: selectContainers(runtime, { id: filter?.id ?? "", podSandboxId: filter?.podSandboxId ?? "", labelSelector: filter?.labelSelector ?? {}, state: undefined })
+      stats: selectContainers(runtime, {
+        id: filter?.id ?? "",
+        podSandboxId: filter?.podSandboxId ?? "",
+        labelSelector: filter?.labelSelector ?? {},
+        state: undefined,
+      })
         .filter((record) => record.state.name === "running")
         .map((record) => stats.container(record)),
     })),
     podSandboxStats: wrap("PodSandboxStats", (request) => ({ stats: stats.sandbox(runtime.getSandbox(request.podSandboxId)) })),
     listPodSandboxStats: wrap("ListPodSandboxStats", ({ filter }) => ({
       stats: [...runtime.sandboxes.records.values()]
-        .filter((record) => record.state.name === "ready" && matchesID(record.id, filter?.id) && matchesLabels(record.config.labels, filter?.labelSelector))
+        .filter(
+          (record) =>
+            record.state.name === "ready" && matchesID(record.id, filter?.id) && matchesLabels(record.config.labels, filter?.labelSelector),
+        )
         .map((record) => stats.sandbox(record)),
     })),
     getContainerEvents: (call) => streamEvents(runtime, call),
@@ -145,10 +200,23 @@ function describeRuntime(runtime: Runtime, verbose: boolean): StatusResponse {
         { type: "RuntimeReady", status: true, reason: "", message: "" },
         network
           ? { type: "NetworkReady", status: true, reason: "", message: "" }
-          : { type: "NetworkReady", status: false, reason: "NetworkPluginNotReady", message: "Network plugin returns error: no pod CIDR was set" },
+          : {
+              type: "NetworkReady",
+              status: false,
+              reason: "NetworkPluginNotReady",
+              message: "Network plugin returns error: no pod CIDR was set",
+            },
       ],
     },
-    info: verbose ? { config: JSON.stringify({ cgroups: runtime.cgroups.kind, root: runtime.environment.layout.root, state: runtime.environment.layout.state }) } : {},
+    info: verbose
+      ? {
+          config: JSON.stringify({
+            cgroups: runtime.cgroups.kind,
+            root: runtime.environment.layout.root,
+            state: runtime.environment.layout.state,
+          }),
+        }
+      : {},
     runtimeHandlers: ["", runtimeName].map((name) => ({ name, features: { recursiveReadOnlyMounts: true, userNamespaces: false } })),
     features: { supplementalGroupsPolicy: true },
   };
@@ -159,18 +227,36 @@ async function execSync(runtime: Runtime, request: ExecSyncRequest): Promise<Exe
   const output = [collect(program.stdout), collect(program.stderr)];
   const timeoutMs = Number(request.timeout) * 1_000;
   let timedOut = false;
-  const timer = timeoutMs > 0 ? setTimeout(() => { timedOut = true; killExec(program); }, timeoutMs) : undefined;
+  const timer =
+    timeoutMs > 0
+      ? setTimeout(() => {
+          timedOut = true;
+          killExec(program);
+        }, timeoutMs)
+      : undefined;
   try {
     await program.started;
     const waitStatus = await program.exited;
     await program.closed;
-    if (timedOut) throw new RuntimeError("DEADLINE_EXCEEDED", `failed to exec in container: timeout ${request.timeout}s exceeded: context deadline exceeded`);
+    if (timedOut)
+      throw new RuntimeError(
+        "DEADLINE_EXCEEDED",
+        `failed to exec in container: timeout ${request.timeout}s exceeded: context deadline exceeded`,
+      );
     const [stdout, stderr] = output.map((one) => one.bytes());
     return { stdout: stdout as Buffer, stderr: stderr as Buffer, exitCode: exitCodeOf(waitStatus) };
   } catch (error) {
-    if (timedOut) throw new RuntimeError("DEADLINE_EXCEEDED", `failed to exec in container: timeout ${request.timeout}s exceeded: context deadline exceeded`);
+    if (timedOut)
+      throw new RuntimeError(
+        "DEADLINE_EXCEEDED",
+        `failed to exec in container: timeout ${request.timeout}s exceeded: context deadline exceeded`,
+      );
     if (error instanceof LaunchError) {
-      throw new RuntimeError("UNKNOWN", `failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: ${error.call.startsWith("execve") ? describeExecError(request.cmd[0] ?? "", error) : error.message}: unknown`, { cause: error });
+      throw new RuntimeError(
+        "UNKNOWN",
+        `failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: ${error.call.startsWith("execve") ? describeExecError(request.cmd[0] ?? "", error) : error.message}: unknown`,
+        { cause: error },
+      );
     }
     throw error;
   } finally {
@@ -198,7 +284,8 @@ function collect(stream: NodeJS.ReadableStream): { bytes: () => Buffer } {
   });
   return {
     bytes: () => {
-      if (size > execOutputBytesMax) throw new RuntimeError("RESOURCE_EXHAUSTED", `grpc: trying to send message larger than max (${size} vs. ${execOutputBytesMax})`);
+      if (size > execOutputBytesMax)
+        throw new RuntimeError("RESOURCE_EXHAUSTED", `grpc: trying to send message larger than max (${size} vs. ${execOutputBytesMax})`);
       return Buffer.concat(chunks);
     },
   };
@@ -209,7 +296,10 @@ function streamEvents(runtime: Runtime, call: ServerWritableStream<GetEventsRequ
   const describe = (event: ContainerEvent): ContainerEventResponse => {
     const sandbox = runtime.findSandbox(event.sandboxID);
     return {
-      containerId: event.id, containerEventType: eventTypes[event.kind], createdAt: event.at, podSandboxStatus: sandbox === undefined ? undefined : describeSandboxStatus(sandbox),
+      containerId: event.id,
+      containerEventType: eventTypes[event.kind],
+      createdAt: event.at,
+      podSandboxStatus: sandbox === undefined ? undefined : describeSandboxStatus(sandbox),
       containersStatuses: runtime.containers.inSandbox(event.sandboxID).map(describeContainerStatus),
     };
   };
@@ -239,7 +329,10 @@ function isKnown(runtime: Runtime, id: string): boolean {
 function selectContainers(runtime: Runtime, filter: ContainerFilter | undefined): ContainerRecord[] {
   return [...runtime.containers.records.values()].filter(
     (record) =>
-      matchesID(record.id, filter?.id) && matchesID(record.sandboxID, filter?.podSandboxId) && (filter?.state === undefined || filter.state.state === containerState(record)) && matchesLabels(record.config.labels, filter?.labelSelector),
+      matchesID(record.id, filter?.id) &&
+      matchesID(record.sandboxID, filter?.podSandboxId) &&
+      (filter?.state === undefined || filter.state.state === containerState(record)) &&
+      matchesLabels(record.config.labels, filter?.labelSelector),
   );
 }
 
@@ -250,4 +343,3 @@ function matchesID(id: string, wanted: string | undefined): boolean {
 function matchesLabels(labels: Readonly<Record<string, string>>, selector: Readonly<Record<string, string>> | undefined): boolean {
   return Object.entries(selector ?? {}).every(([key, wanted]) => labels[key] === wanted);
 }
-

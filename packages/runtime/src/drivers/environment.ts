@@ -1,7 +1,7 @@
 // What the parts of the runtime share: ports and settings, made once by runtime.ts.
 import type { Clock, Logger } from "@lenj/base";
-import type { ContainerRecord, SandboxRecord } from "../core/records.js";
 import type { NodeRights } from "../core/process-plan.js";
+import type { ContainerRecord, SandboxRecord } from "../core/records.js";
 import type { Cgroups } from "./cgroups.js";
 import type { ExitWatch } from "./exit-watch.js";
 import type { ImageStore } from "./images/image-store.js";

@@ -56,7 +56,10 @@ export class Launcher {
   #count = 0;
 
   /** `directory` must be on a file system that allows execution. */
-  constructor(directory: string, readonly architecture: Architecture) {
+  constructor(
+    directory: string,
+    readonly architecture: Architecture,
+  ) {
     this.#programs = join(directory, "programs");
     this.#executable = join(directory, "shim");
     rmSync(this.#programs, { recursive: true, force: true });
@@ -84,7 +87,10 @@ export class Launcher {
     const started = reports.find((report) => report.kind === "started");
     if (started === undefined || child.pid === undefined) {
       await shimExited;
-      throw new RuntimeError("UNKNOWN", `shim ended before its process was started (exit code ${child.exitCode}, signal ${child.signalCode})`);
+      throw new RuntimeError(
+        "UNKNOWN",
+        `shim ended before its process was started (exit code ${child.exitCode}, signal ${child.signalCode})`,
+      );
     }
     child.unref();
     return { pid: started.pid, shimPID: child.pid, shimExited };
@@ -130,11 +136,20 @@ export class Launcher {
     });
     child.once("error", fail);
     // After a good end both promises are settled and this does nothing.
-    void closed.then(() => fail(new RuntimeError("UNKNOWN", `process ended without a status (exit code ${child.exitCode}, signal ${child.signalCode})`)));
+    void closed.then(() =>
+      fail(new RuntimeError("UNKNOWN", `process ended without a status (exit code ${child.exitCode}, signal ${child.signalCode})`)),
+    );
     const control = child.stdio[4] as Duplex;
     for (const stream of [child.stdin, child.stdout, child.stderr, control]) stream?.on("error", () => {}); // EPIPE: the process is gone, its exit says so.
     return {
-      shimPID: child.pid ?? -1, started, exited, stdin: child.stdin as Writable, stdout: child.stdout as Readable, stderr: child.stderr as Readable, control, closed,
+      shimPID: child.pid ?? -1,
+      started,
+      exited,
+      stdin: child.stdin as Writable,
+      stdout: child.stdout as Readable,
+      stderr: child.stderr as Readable,
+      control,
+      closed,
     };
   }
 
@@ -144,7 +159,7 @@ export class Launcher {
     return { child: spawn(this.#executable, [file], { detached: true, stdio, env: {}, cwd: "/" }), file };
   }
 
-  #collect(status: Readable, program: AssembledProgram, child: ChildProcess): Promise<Report[]> {
+  #collect(status: Readable, _program: AssembledProgram, child: ChildProcess): Promise<Report[]> {
     return new Promise((resolve, reject) => {
       const reports: Report[] = [];
       child.once("error", (error) => reject(new RuntimeError("UNKNOWN", `cannot run the launcher: ${error.message}`, { cause: error })));

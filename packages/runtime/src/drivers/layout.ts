@@ -18,7 +18,8 @@ export const runDirectory = (layout: Layout, id: string): string => join(layout.
 export const pidFile = (layout: Layout, id: string): string => join(runDirectory(layout, id), "pid");
 export const exitDraft = (layout: Layout, id: string): string => join(runDirectory(layout, id), "exit.draft");
 export const sharedMemory = (layout: Layout, sandboxID: string): string => join(runDirectory(layout, sandboxID), "shm");
-export const pipe = (layout: Layout, containerID: string, name: "stdin" | "stdout" | "stderr" | "control"): string => join(runDirectory(layout, containerID), name);
+export const pipe = (layout: Layout, containerID: string, name: "stdin" | "stdout" | "stderr" | "control"): string =>
+  join(runDirectory(layout, containerID), name);
 
 /** The name of every shim in process lists. */
 export const shimName = "lenj-shim";

@@ -1,7 +1,7 @@
 // What this machine and this process's rights allow, read once at start.
 import { readFileSync } from "node:fs";
-import type { Architecture } from "../core/launch/syscall-table.js";
 import { RuntimeError } from "../core/errors.js";
+import type { Architecture } from "../core/launch/syscall-table.js";
 import type { NodeRights } from "../core/process-plan.js";
 
 /** Throws RuntimeError FAILED_PRECONDITION on a CPU without a launcher. */

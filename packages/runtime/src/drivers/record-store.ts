@@ -30,7 +30,11 @@ export class RecordStore<T extends { readonly id: string }> {
     const directory = this.directoryOf(record.id);
     mkdirSync(directory, { recursive: true, mode: 0o711 });
     const file = join(directory, this.fileName);
-    writeFileSync(`${file}.draft`, JSON.stringify(this.codec.encode(record), (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)), { mode: 0o600 });
+    writeFileSync(
+      `${file}.draft`,
+      JSON.stringify(this.codec.encode(record), (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
+      { mode: 0o600 },
+    );
     renameSync(`${file}.draft`, file);
   }
 

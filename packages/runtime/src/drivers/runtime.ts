@@ -4,19 +4,19 @@ import { EventEmitter } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Logger } from "@lenj/base";
+import { NamespaceMode } from "@lenj/proto/cri";
 import { parseAddressRange } from "../core/address-pool.js";
 import { RuntimeError } from "../core/errors.js";
 import { assembleExec, assembleForward } from "../core/launch/exec-program.js";
 import { planExecProcess } from "../core/process-plan.js";
 import { findByIDPrefix, type SandboxRecord } from "../core/records.js";
-import { NamespaceMode } from "@lenj/proto/cri";
 import { Cgroups } from "./cgroups.js";
 import { Containers } from "./containers.js";
 import type { ContainerEvent, Environment } from "./environment.js";
 import { ExitWatch } from "./exit-watch.js";
 import { ImageStore } from "./images/image-store.js";
 import { type ForegroundProgram, Launcher } from "./launcher.js";
-import { containerRecords, exitsDirectory, launcherDirectory, type Layout, networkPin, sandboxRecords, shimName } from "./layout.js";
+import { containerRecords, exitsDirectory, type Layout, launcherDirectory, networkPin, sandboxRecords, shimName } from "./layout.js";
 import { observeNodeRights } from "./node-facts.js";
 import { containerCodec, RecordStore, sandboxCodec } from "./record-store.js";
 import { Sandboxes } from "./sandboxes.js";
@@ -51,14 +51,26 @@ export class Runtime {
     if (this.cgroups.kind === "none") logger.warn("No cgroup can be written: containers run without limits and statistics");
     this.#events.setMaxListeners(0);
     this.images = new ImageStore({
-      indexDirectory: layout.root, storeDirectory: options.sharedImageRoot ?? join(layout.root, "images"), userName: createHash("sha256").update(layout.root).digest("hex").slice(0, 16),
-      mirrors: options.mirrors, rights, launcher, logger,
+      indexDirectory: layout.root,
+      storeDirectory: options.sharedImageRoot ?? join(layout.root, "images"),
+      userName: createHash("sha256").update(layout.root).digest("hex").slice(0, 16),
+      mirrors: options.mirrors,
+      rights,
+      launcher,
+      logger,
     });
     this.environment = {
-      layout, rights, launcher, cgroups: this.cgroups, exits: new ExitWatch(exitsDirectory(layout)), images: this.images,
+      layout,
+      rights,
+      launcher,
+      cgroups: this.cgroups,
+      exits: new ExitWatch(exitsDirectory(layout)),
+      images: this.images,
       sandboxRecords: new RecordStore(sandboxRecords(layout), "sandbox.json", sandboxCodec),
       containerRecords: new RecordStore(containerRecords(layout), "container.json", containerCodec),
-      clock: options.clock, logger, seccompDirectory: options.seccompDirectory,
+      clock: options.clock,
+      logger,
+      seccompDirectory: options.seccompDirectory,
       onEvent: (event) => this.#events.emit("event", event),
     };
     this.containers = new Containers(this.environment);
@@ -119,8 +131,13 @@ export class Runtime {
     const { record, pid, process } = this.containers.execTarget(id, this.sandboxes.records);
     return this.environment.launcher.runForeground(
       assembleExec({
-        architecture: this.environment.rights.architecture, shimName, containerPID: pid, cgroupProcs: this.cgroups.procsFiles(record.cgroupPath),
-        oomScoreAdj: Number(record.config.linux?.resources?.oomScoreAdj ?? 0n), terminal: options.terminal, stdin: options.stdin,
+        architecture: this.environment.rights.architecture,
+        shimName,
+        containerPID: pid,
+        cgroupProcs: this.cgroups.procsFiles(record.cgroupPath),
+        oomScoreAdj: Number(record.config.linux?.resources?.oomScoreAdj ?? 0n),
+        terminal: options.terminal,
+        stdin: options.stdin,
         process: planExecProcess(process, options.argv, options.terminal),
       }),
     );
@@ -130,7 +147,14 @@ export class Runtime {
   forward(sandbox: SandboxRecord, port: number): ForegroundProgram {
     const usesNodeNetwork = sandbox.config.linux?.securityContext?.namespaceOptions?.network === NamespaceMode.NODE;
     const { rights, layout, launcher } = this.environment;
-    return launcher.runForeground(assembleForward({ architecture: rights.architecture, shimName, networkNamespace: usesNodeNetwork ? undefined : networkPin(layout, sandbox.id), port }));
+    return launcher.runForeground(
+      assembleForward({
+        architecture: rights.architecture,
+        shimName,
+        networkNamespace: usesNodeNetwork ? undefined : networkPin(layout, sandbox.id),
+        port,
+      }),
+    );
   }
 
   /** Leaves sandboxes and containers running. */
@@ -141,7 +165,11 @@ export class Runtime {
 
   #onPauseExit(sandboxID: string): void {
     for (const container of this.containers.inSandbox(sandboxID)) {
-      this.containers.stop(container.id, 0).catch((error: unknown) => this.environment.logger.warn("Stopping a container of a dead sandbox failed", { container: container.id, error }));
+      this.containers
+        .stop(container.id, 0)
+        .catch((error: unknown) =>
+          this.environment.logger.warn("Stopping a container of a dead sandbox failed", { container: container.id, error }),
+        );
     }
   }
 }

@@ -75,14 +75,17 @@ export class Sandboxes {
     const id = randomBytes(32).toString("hex");
     const name = sandboxName(config);
     const holder = this.#names.get(name);
-    if (holder !== undefined) throw new RuntimeError("UNKNOWN", `failed to reserve sandbox name "${name}": name "${name}" is reserved for "${holder}"`);
+    if (holder !== undefined)
+      throw new RuntimeError("UNKNOWN", `failed to reserve sandbox name "${name}": name "${name}" is reserved for "${holder}"`);
     this.#names.set(name, id);
     try {
       await this.#lock.run(id, () => this.#create(id, config, runtimeHandler));
     } catch (error) {
       await this.#release(id);
       this.#forget(id, name);
-      throw error instanceof RuntimeError ? error : new RuntimeError("UNKNOWN", `failed to create sandbox: ${(error as Error).message}`, { cause: error });
+      throw error instanceof RuntimeError
+        ? error
+        : new RuntimeError("UNKNOWN", `failed to create sandbox: ${(error as Error).message}`, { cause: error });
     }
     const at = nowNanoseconds(this.environment);
     this.environment.onEvent({ kind: "created", id, sandboxID: id, at });
@@ -97,7 +100,13 @@ export class Sandboxes {
     const hostname = usesNodeNetwork ? nodeHostname() : config.hostname || id.slice(0, 12);
     const parent = config.linux?.cgroupParent || defaultCgroupParent;
     const record: SandboxRecord = {
-      id, config, runtimeHandler, createdAt: nowNanoseconds(this.environment), ip: network === undefined ? "" : formatIP(network.podIP), cgroupPath: `${parent}/${id}`, state: { name: "notReady" },
+      id,
+      config,
+      runtimeHandler,
+      createdAt: nowNanoseconds(this.environment),
+      ip: network === undefined ? "" : formatIP(network.podIP),
+      cgroupPath: `${parent}/${id}`,
+      state: { name: "notReady" },
     };
     this.#save(record);
     writeSandboxFiles(sandboxRecords.directoryOf(id), { hostname, dns: config.dnsConfig });
@@ -170,7 +179,11 @@ export class Sandboxes {
     const record = this.records.get(id);
     if (record !== undefined) await cgroups.remove(record.cgroupPath);
     await launcher.runToEnd(
-      assembleTeardown({ architecture: rights.architecture, links: [linkName(id)], mountPoints: [networkPin(layout, id), sharedMemory(layout, id)] }),
+      assembleTeardown({
+        architecture: rights.architecture,
+        links: [linkName(id)],
+        mountPoints: [networkPin(layout, id), sharedMemory(layout, id)],
+      }),
     );
     rmSync(networkPin(layout, id), { force: true });
     rmSync(runDirectory(layout, id), { recursive: true, force: true });
@@ -209,10 +222,13 @@ function linkName(id: string): string {
 }
 
 function validateConfig(config: PodSandboxConfig): void {
-  if (config.metadata === undefined || config.metadata.name === "") throw new RuntimeError("INVALID_ARGUMENT", "sandbox config must include metadata");
+  if (config.metadata === undefined || config.metadata.name === "")
+    throw new RuntimeError("INVALID_ARGUMENT", "sandbox config must include metadata");
   const namespaces = config.linux?.securityContext?.namespaceOptions;
-  if (namespaces?.usernsOptions?.mode === NamespaceMode.POD) throw new RuntimeError("INVALID_ARGUMENT", "user namespaces are not supported by this runtime");
+  if (namespaces?.usernsOptions?.mode === NamespaceMode.POD)
+    throw new RuntimeError("INVALID_ARGUMENT", "user namespaces are not supported by this runtime");
   for (const name of Object.keys(config.linux?.sysctls ?? {})) {
-    if (!/^[a-zA-Z0-9_./-]+$/.test(name) || name.includes("..")) throw new RuntimeError("INVALID_ARGUMENT", `invalid sysctl name "${name}"`);
+    if (!/^[a-zA-Z0-9_./-]+$/.test(name) || name.includes(".."))
+      throw new RuntimeError("INVALID_ARGUMENT", `invalid sysctl name "${name}"`);
   }
 }

@@ -20,7 +20,11 @@ export class Stats {
     const { environment } = this.runtime;
     const directory = join(environment.containerRecords.directoryOf(record.id), "upper");
     const measured = record.state.name === "running" ? this.#measure(record.cgroupPath) : undefined;
-    return describeContainerStats(record, measured, { directory: environment.layout.root, ...this.#layer(directory), timestamp: nowNanoseconds(environment) });
+    return describeContainerStats(record, measured, {
+      directory: environment.layout.root,
+      ...this.#layer(directory),
+      timestamp: nowNanoseconds(environment),
+    });
   }
 
   sandbox(record: SandboxRecord): PodSandboxStats {
@@ -28,7 +32,12 @@ export class Stats {
     // The pod's own group, which the kubelet made around sandbox and containers, counts them all.
     const parent = record.config.linux?.cgroupParent ?? "";
     const measured = this.#measure(parent === "" ? dirname(record.cgroupPath) : parent);
-    return describeSandboxStats(record, measured, containers.map((container) => this.container(container)), readPodLink(record));
+    return describeSandboxStats(
+      record,
+      measured,
+      containers.map((container) => this.container(container)),
+      readPodLink(record),
+    );
   }
 
   /** Drops what is remembered of containers that are gone. */
@@ -44,7 +53,10 @@ export class Stats {
     const previous = this.#previous.get(path);
     const elapsed = timestamp - (previous?.at ?? timestamp);
     if (previous !== undefined && elapsed < 100_000_000n) return { usage, nanoCores: previous.nanoCores, timestamp };
-    const nanoCores = previous === undefined || elapsed <= 0n || usage.cpuNanoseconds < previous.cpu ? 0n : ((usage.cpuNanoseconds - previous.cpu) * 1_000_000_000n) / elapsed;
+    const nanoCores =
+      previous === undefined || elapsed <= 0n || usage.cpuNanoseconds < previous.cpu
+        ? 0n
+        : ((usage.cpuNanoseconds - previous.cpu) * 1_000_000_000n) / elapsed;
     this.#previous.set(path, { cpu: usage.cpuNanoseconds, at: timestamp, nanoCores });
     return { usage, nanoCores, timestamp };
   }
@@ -82,7 +94,9 @@ function walk(directory: string): { usedBytes: number; usedInodes: number } {
 function readPodLink(record: SandboxRecord): LinkCounters | undefined {
   if (record.state.name !== "ready" || record.ip === "") return undefined;
   try {
-    const line = readFileSync(`/proc/${record.state.pid}/net/dev`, "utf8").split("\n").find((text) => text.trim().startsWith("eth0:"));
+    const line = readFileSync(`/proc/${record.state.pid}/net/dev`, "utf8")
+      .split("\n")
+      .find((text) => text.trim().startsWith("eth0:"));
     const fields = line?.split(":")[1]?.trim().split(/\s+/).map(BigInt) ?? [];
     return { rxBytes: fields[0] ?? 0n, rxErrors: fields[2] ?? 0n, txBytes: fields[8] ?? 0n, txErrors: fields[10] ?? 0n };
   } catch {

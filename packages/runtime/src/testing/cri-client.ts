@@ -25,8 +25,21 @@ export function connectCRI(socket: string): CRIClient {
 type UnaryMethod<Request, Response> = (request: Request, callback: (error: ServiceError | null, response: Response) => void) => unknown;
 
 /** Calls one method: `call(client.runtime, client.runtime.version, { version: "" })`. Rejects with the ServiceError. */
-export function call<Request, Response>(client: object, method: UnaryMethod<Request, Response> | ((request: Request, metadata: Metadata, options: CallOptions, callback: (error: ServiceError | null, response: Response) => void) => unknown), request: Request): Promise<Response> {
+export function call<Request, Response>(
+  client: object,
+  method:
+    | UnaryMethod<Request, Response>
+    | ((
+        request: Request,
+        metadata: Metadata,
+        options: CallOptions,
+        callback: (error: ServiceError | null, response: Response) => void,
+      ) => unknown),
+  request: Request,
+): Promise<Response> {
   return new Promise((resolve, reject) => {
-    (method as UnaryMethod<Request, Response>).call(client, request, (error, response) => (error === null ? resolve(response) : reject(error)));
+    (method as UnaryMethod<Request, Response>).call(client, request, (error, response) =>
+      error === null ? resolve(response) : reject(error),
+    );
   });
 }

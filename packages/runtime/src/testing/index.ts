@@ -1,2 +1,2 @@
-export { call, connectCRI, type CRIClient } from "./cri-client.js";
+export { type CRIClient, call, connectCRI } from "./cri-client.js";
 export { type TestFile, type TestImage, TestRegistry } from "./test-registry.js";

@@ -1,13 +1,17 @@
 // A node for tests: network, mount, uts, ipc and pid namespaces with an init of its own, in which a runtime is started and killed.
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 /** Waits until `check` gives something other than undefined or false. Rejects after `timeoutMs`, naming what it waited for. */
-export async function eventually<T>(what: string, check: () => Promise<T | undefined | false> | T | undefined | false, timeoutMs = 20_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  check: () => Promise<T | undefined | false> | T | undefined | false,
+  timeoutMs = 20_000,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const value = await check();
@@ -42,7 +46,25 @@ export async function createTestNode(flags: readonly string[] = []): Promise<Tes
 mount -t tmpfs lenj-state ${directory}/state 2>/dev/null || { mkdir -p ${directory}/state && mount -t tmpfs lenj-state ${directory}/state; }
 ip link set lo up
 while :; do sleep 1000 & wait; done`;
-  const namespace: ChildProcess = spawn("unshare", ["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "--propagation", "private", "sh", "-c", init], { stdio: ["ignore", "ignore", "inherit"] });
+  const namespace: ChildProcess = spawn(
+    "unshare",
+    [
+      "--net",
+      "--mount",
+      "--uts",
+      "--ipc",
+      "--pid",
+      "--fork",
+      "--kill-child=SIGKILL",
+      "--mount-proc",
+      "--propagation",
+      "private",
+      "sh",
+      "-c",
+      init,
+    ],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
   const initPID = await eventually("the node's init", () => {
     try {
       const children = readFileSync(`/proc/${namespace.pid}/task/${namespace.pid}/children`, "utf8").trim();
@@ -64,7 +86,23 @@ while :; do sleep 1000 & wait; done`;
       rmSync(socket, { force: true });
       runtime = spawn(
         "nsenter",
-        ["--target", String(initPID), "--net", "--mount", "--uts", "--ipc", "--pid", "--", process.execPath, main, `--listen=unix://${socket}`, `--root=${directory}/root`, `--state=${directory}/state/runtime`, "--pod-cidr=10.244.7.0/24", ...flags],
+        [
+          "--target",
+          String(initPID),
+          "--net",
+          "--mount",
+          "--uts",
+          "--ipc",
+          "--pid",
+          "--",
+          process.execPath,
+          main,
+          `--listen=unix://${socket}`,
+          `--root=${directory}/root`,
+          `--state=${directory}/state/runtime`,
+          "--pod-cidr=10.244.7.0/24",
+          ...flags,
+        ],
         { stdio: ["ignore", "ignore", "inherit"] },
       );
       await eventually("the runtime's socket", () => existsSync(socket));

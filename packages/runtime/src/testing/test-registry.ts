@@ -33,10 +33,17 @@ export class TestRegistry {
       const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^?]+)/.exec(request.url ?? "");
       const body = match?.[2] === "blobs" ? this.#blobs.get(match[3] ?? "") : this.#manifests.get(`${match?.[1]}:${match?.[3]}`);
       if (body === undefined) {
-        response.writeHead(404, { "content-type": "application/json" }).end('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
+        response
+          .writeHead(404, { "content-type": "application/json" })
+          .end('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
         return;
       }
-      response.writeHead(200, { "content-type": match?.[2] === "manifests" ? "application/vnd.oci.image.manifest.v1+json" : "application/octet-stream", "content-length": body.length }).end(body);
+      response
+        .writeHead(200, {
+          "content-type": match?.[2] === "manifests" ? "application/vnd.oci.image.manifest.v1+json" : "application/octet-stream",
+          "content-length": body.length,
+        })
+        .end(body);
     });
     await new Promise<void>((resolve) => this.#server?.listen(0, "127.0.0.1", resolve));
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
@@ -51,12 +58,22 @@ export class TestRegistry {
       diffIDs.push(digestOf(tar));
       layers.push(gzipSync(tar, { level: 1 }));
     }
-    const config = Buffer.from(JSON.stringify({ architecture: architectures[process.arch], os: "linux", config: image.config ?? {}, rootfs: { type: "layers", diff_ids: diffIDs }, history: [] }));
+    const config = Buffer.from(
+      JSON.stringify({
+        architecture: architectures[process.arch],
+        os: "linux",
+        config: image.config ?? {},
+        rootfs: { type: "layers", diff_ids: diffIDs },
+        history: [],
+      }),
+    );
     for (const blob of [config, ...layers]) this.#blobs.set(digestOf(blob), blob);
     const describe = (mediaType: string, blob: Buffer): object => ({ mediaType, digest: digestOf(blob), size: blob.length });
     const manifest = Buffer.from(
       JSON.stringify({
-        schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: describe("application/vnd.oci.image.config.v1+json", config),
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        config: describe("application/vnd.oci.image.config.v1+json", config),
         layers: layers.map((layer) => describe("application/vnd.oci.image.layer.v1.tar+gzip", layer)),
       }),
     );
@@ -67,7 +84,8 @@ export class TestRegistry {
 
   /** Makes every blob's content wrong while its size stays right. */
   corruptBlobs(): void {
-    for (const [digest, blob] of this.#blobs) this.#blobs.set(digest, Buffer.concat([blob.subarray(0, -1), Buffer.of((blob.at(-1) ?? 0) ^ 0xff)]));
+    for (const [digest, blob] of this.#blobs)
+      this.#blobs.set(digest, Buffer.concat([blob.subarray(0, -1), Buffer.of((blob.at(-1) ?? 0) ^ 0xff)]));
   }
 
   async close(): Promise<void> {
@@ -78,7 +96,8 @@ export class TestRegistry {
 
 async function packFiles(files: readonly TestFile[]): Promise<Buffer> {
   const tar = pack();
-  for (const file of files) tar.entry({ mtime: new Date(0), ...file.header } as Header, file.content === undefined ? Buffer.alloc(0) : Buffer.from(file.content));
+  for (const file of files)
+    tar.entry({ mtime: new Date(0), ...file.header } as Header, file.content === undefined ? Buffer.alloc(0) : Buffer.from(file.content));
   tar.finalize();
   const chunks: Buffer[] = [];
   for await (const chunk of tar) chunks.push(chunk as Buffer);

@@ -42,7 +42,12 @@ function rejectionOf(pod: PlacedPod, node: NodeInfo, filters: readonly Filters[]
   return undefined;
 }
 
-function findFeasible(pod: PlacedPod, snapshot: NodeSnapshot, plugins: readonly Plugin[], startOffset: number): { feasible: NodeInfo[]; rejections: Map<string, Rejection>; evaluated: number } {
+function findFeasible(
+  pod: PlacedPod,
+  snapshot: NodeSnapshot,
+  plugins: readonly Plugin[],
+  startOffset: number,
+): { feasible: NodeInfo[]; rejections: Map<string, Rejection>; evaluated: number } {
   const filters = prepareFilters(pod, snapshot, plugins);
   const enough = nodesToFind(snapshot.nodes.length);
   const feasible: NodeInfo[] = [];
@@ -70,7 +75,13 @@ function nodesToFind(count: number): number {
   return Math.max(100, Math.floor((count * percentage) / 100));
 }
 
-function chooseBest(pod: PlacedPod, nodes: readonly NodeInfo[], snapshot: NodeSnapshot, plugins: readonly Plugin[], random: Random): NodeInfo {
+function chooseBest(
+  pod: PlacedPod,
+  nodes: readonly NodeInfo[],
+  snapshot: NodeSnapshot,
+  plugins: readonly Plugin[],
+  random: Random,
+): NodeInfo {
   const totals = scoreNodes(pod, nodes, snapshot, plugins);
   const best = Math.max(...totals);
   const equals = nodes.filter((_, offset) => totals[offset] === best);

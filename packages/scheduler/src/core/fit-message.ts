@@ -8,7 +8,9 @@ export function formatFitMessage(nodeCount: number, rejections: ReadonlyMap<stri
 
 /** Why preemption did not help, counted the same way. */
 export function formatPreemptionMessage(nodeCount: number, rejections: ReadonlyMap<string, Rejection>): string {
-  const reasons = [...rejections.values()].map((rejection) => (rejection.isResolvable ? "No preemption victims found for incoming pod" : "Preemption is not helpful for scheduling"));
+  const reasons = [...rejections.values()].map((rejection) =>
+    rejection.isResolvable ? "No preemption victims found for incoming pod" : "Preemption is not helpful for scheduling",
+  );
   return `0/${nodeCount} nodes are available: ${formatCounts(reasons)}.`;
 }
 

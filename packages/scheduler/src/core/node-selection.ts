@@ -12,7 +12,10 @@ export function matchesNodeSelectorTerm(term: corev1.NodeSelectorTerm, node: Sel
   const fields = term.matchFields ?? [];
   // An empty term selects nothing.
   if (expressions.length + fields.length === 0) return false;
-  return expressions.every((expression) => matchesRequirement(expression, node.labels[expression.key ?? ""])) && fields.every((field) => field.key === "metadata.name" && matchesRequirement(field, node.name));
+  return (
+    expressions.every((expression) => matchesRequirement(expression, node.labels[expression.key ?? ""])) &&
+    fields.every((field) => field.key === "metadata.name" && matchesRequirement(field, node.name))
+  );
 }
 
 function matchesRequirement(requirement: corev1.NodeSelectorRequirement, value: string | undefined): boolean {
@@ -52,6 +55,10 @@ export function tolerates(toleration: corev1.Toleration, taint: corev1.Taint): b
 }
 
 /** The first taint of the given effects that nothing tolerates. */
-export function findUntolerated(taints: readonly corev1.Taint[], tolerations: readonly corev1.Toleration[], effects: readonly string[]): corev1.Taint | undefined {
+export function findUntolerated(
+  taints: readonly corev1.Taint[],
+  tolerations: readonly corev1.Toleration[],
+  effects: readonly string[],
+): corev1.Taint | undefined {
   return taints.find((taint) => effects.includes(taint.effect ?? "") && !tolerations.some((toleration) => tolerates(toleration, taint)));
 }

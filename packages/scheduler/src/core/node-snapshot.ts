@@ -3,7 +3,7 @@
 // N1. A NodeInfo's sums are those of exactly the pods in its list.
 // N2. A snapshot never changes; taking a pod away for a what-if gives another NodeInfo.
 import type { corev1 } from "@lenj/proto/k8s";
-import { addResources, noResources, parseResources, podRequests, type PodRequests, type ResourceAmounts } from "./pod-resources.js";
+import { addResources, noResources, type PodRequests, parseResources, podRequests, type ResourceAmounts } from "./pod-resources.js";
 
 export interface PlacedPod {
   readonly pod: corev1.Pod;
@@ -39,7 +39,9 @@ export interface NodeSnapshot {
 
 export function placePod(pod: corev1.Pod): PlacedPod {
   const hostPorts = (pod.spec?.containers ?? []).flatMap((container) =>
-    (container.ports ?? []).flatMap((port) => (port.hostPort ? [{ ip: port.hostIP || "0.0.0.0", protocol: port.protocol ?? "TCP", port: port.hostPort }] : [])),
+    (container.ports ?? []).flatMap((port) =>
+      port.hostPort ? [{ ip: port.hostIP || "0.0.0.0", protocol: port.protocol ?? "TCP", port: port.hostPort }] : [],
+    ),
   );
   return { pod, requests: podRequests(pod), hostPorts };
 }

@@ -16,7 +16,12 @@ export interface PreemptionPlan {
 export const priorityOf = (pod: corev1.Pod): number => pod.spec?.priority ?? 0;
 
 /** Where and whom to evict; undefined: it would not help anywhere, or the pod never preempts. */
-export function planPreemption(pod: PlacedPod, snapshot: NodeSnapshot, rejections: ReadonlyMap<string, Rejection>, plugins: readonly Plugin[]): PreemptionPlan | undefined {
+export function planPreemption(
+  pod: PlacedPod,
+  snapshot: NodeSnapshot,
+  rejections: ReadonlyMap<string, Rejection>,
+  plugins: readonly Plugin[],
+): PreemptionPlan | undefined {
   if (pod.pod.spec?.preemptionPolicy === "Never") return undefined;
   const plans = snapshot.nodes
     .filter((node) => rejections.get(node.name)?.isResolvable === true)

@@ -54,7 +54,15 @@ export class SchedulingQueue {
     const entry = this.#entries.get(key);
     const gated = this.#gate(pod) !== undefined;
     if (entry === undefined) {
-      const queued: QueuedPod = { key, pod, queuedAtMs: this.options.clock.monotonicMs(), sequence: this.#sequence++, attempts: 0, rejectedBy: new Set(), failedAtMs: 0 };
+      const queued: QueuedPod = {
+        key,
+        pod,
+        queuedAtMs: this.options.clock.monotonicMs(),
+        sequence: this.#sequence++,
+        attempts: 0,
+        rejectedBy: new Set(),
+        failedAtMs: 0,
+      };
       this.#entries.set(key, { queued, place: gated ? "gated" : "active" });
       return;
     }
@@ -92,7 +100,9 @@ export class SchedulingQueue {
     if (entry?.place !== "inFlight") return;
     entry.queued.rejectedBy = rejectedBy;
     entry.queued.failedAtMs = this.options.clock.monotonicMs();
-    entry.place = this.#missedEvents.some((event) => this.#isWokenBy(entry.queued, event)) ? this.#afterWake(entry.queued) : "unschedulable";
+    entry.place = this.#missedEvents.some((event) => this.#isWokenBy(entry.queued, event))
+      ? this.#afterWake(entry.queued)
+      : "unschedulable";
   }
 
   /** A pod in flight met an error that has nothing to do with nodes (the binding was refused, say): tried again after back-off. */
@@ -117,7 +127,14 @@ export class SchedulingQueue {
     const nowMs = this.options.clock.monotonicMs();
     let next: number | undefined;
     for (const { queued, place } of this.#entries.values()) {
-      const dueMs = place === "active" ? nowMs : place === "backoff" ? this.#backoffEndsMs(queued) : place === "unschedulable" ? queued.failedAtMs + this.options.unschedulableMaxMs : undefined;
+      const dueMs =
+        place === "active"
+          ? nowMs
+          : place === "backoff"
+            ? this.#backoffEndsMs(queued)
+            : place === "unschedulable"
+              ? queued.failedAtMs + this.options.unschedulableMaxMs
+              : undefined;
       if (dueMs !== undefined) next = Math.min(next ?? Number.POSITIVE_INFINITY, Math.max(0, dueMs - nowMs));
     }
     return next;
@@ -126,7 +143,8 @@ export class SchedulingQueue {
   #promoteDue(): void {
     const nowMs = this.options.clock.monotonicMs();
     for (const entry of this.#entries.values()) {
-      if (entry.place === "unschedulable" && nowMs - entry.queued.failedAtMs >= this.options.unschedulableMaxMs) entry.place = this.#afterWake(entry.queued);
+      if (entry.place === "unschedulable" && nowMs - entry.queued.failedAtMs >= this.options.unschedulableMaxMs)
+        entry.place = this.#afterWake(entry.queued);
       if (entry.place === "backoff" && nowMs >= this.#backoffEndsMs(entry.queued)) entry.place = "active";
     }
   }

@@ -98,7 +98,8 @@ export class ClusterCache {
       return;
     }
     // Our own condition on the pod is no news about it.
-    if (before === undefined || before.metadata?.generation !== pod.metadata?.generation || !sameLabels(before, pod)) this.handlers.onUnassignedPod(key, pod);
+    if (before === undefined || before.metadata?.generation !== pod.metadata?.generation || !sameLabels(before, pod))
+      this.handlers.onUnassignedPod(key, pod);
   }
 
   #onPodDeleted(pod: corev1.Pod): void {

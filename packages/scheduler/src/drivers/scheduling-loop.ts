@@ -4,14 +4,23 @@
 // B2. A decision whose binding fails is undone in the cache and the pod is tried again.
 // The loop waits only for the queue (see #whenReady) and for preemption's writes.
 import { type Clock, type Logger, type Random, TaskGroup } from "@lenj/base";
-import { type ApiClient, type EventRecorder, type InformerFactory, isConflict, isNotFound, objectName, referenceTo, resources } from "@lenj/client";
+import {
+  type ApiClient,
+  type EventRecorder,
+  type InformerFactory,
+  isConflict,
+  isNotFound,
+  objectName,
+  referenceTo,
+  resources,
+} from "@lenj/client";
 import type { corev1 } from "@lenj/proto/k8s";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { schedulePod } from "../core/cycle.js";
 import { formatFitMessage, formatPreemptionMessage } from "../core/fit-message.js";
 import type { Plugin, Rejection } from "../core/framework.js";
 import { type NodeSnapshot, placePod } from "../core/node-snapshot.js";
-import { planPreemption, type PreemptionPlan } from "../core/preemption.js";
+import { type PreemptionPlan, planPreemption } from "../core/preemption.js";
 import { type QueuedPod, SchedulingQueue } from "../core/scheduling-queue.js";
 import { ClusterCache } from "./cluster-cache.js";
 
@@ -49,8 +58,17 @@ export class SchedulingLoop {
       onPodGone: (key) => this.#touch(() => this.#queue.remove(key)),
       onEvent: (event) => this.#touch(() => this.#queue.onEvent(event)),
     });
-    this.#attempts = new Counter({ name: "scheduler_schedule_attempts_total", help: "Number of attempts to schedule pods, by the result.", labelNames: ["result", "profile"], registers: [metrics] });
-    this.#durations = new Histogram({ name: "scheduler_scheduling_algorithm_duration_seconds", help: "Scheduling algorithm latency in seconds", registers: [metrics] });
+    this.#attempts = new Counter({
+      name: "scheduler_schedule_attempts_total",
+      help: "Number of attempts to schedule pods, by the result.",
+      labelNames: ["result", "profile"],
+      registers: [metrics],
+    });
+    this.#durations = new Histogram({
+      name: "scheduler_scheduling_algorithm_duration_seconds",
+      help: "Scheduling algorithm latency in seconds",
+      registers: [metrics],
+    });
     const queue = this.#queue;
     new Gauge({
       name: "scheduler_pending_pods",
@@ -121,7 +139,11 @@ export class SchedulingLoop {
   async #reject(queued: QueuedPod, snapshot: NodeSnapshot, rejections: ReadonlyMap<string, Rejection>): Promise<void> {
     const { plugins, recorder, logger } = this.options;
     const plan = this.#isPreemptionUnderWay(queued.pod) ? undefined : planPreemption(placePod(queued.pod), snapshot, rejections, plugins);
-    const message = formatFitMessage(snapshot.nodes.length, rejections, plan === undefined ? formatPreemptionMessage(snapshot.nodes.length, rejections) : "not eligible due to preemption in progress.");
+    const message = formatFitMessage(
+      snapshot.nodes.length,
+      rejections,
+      plan === undefined ? formatPreemptionMessage(snapshot.nodes.length, rejections) : "not eligible due to preemption in progress.",
+    );
     this.#queue.requeueRejected(queued.key, new Set([...rejections.values()].map((rejection) => rejection.plugin)));
     logger.info("Unable to schedule pod", { pod: queued.key, message });
     recorder.event(referenceTo(queued.pod, podKind), "Warning", "FailedScheduling", message);
@@ -133,7 +155,9 @@ export class SchedulingLoop {
   #isPreemptionUnderWay(pod: corev1.Pod): boolean {
     const nominated = this.#cache.pod(objectName(pod))?.status?.nominatedNodeName;
     if (!nominated) return false;
-    return this.#cache.podsOfNode(nominated).some((other) => other.metadata?.deletionTimestamp !== undefined && (other.spec?.priority ?? 0) < (pod.spec?.priority ?? 0));
+    return this.#cache
+      .podsOfNode(nominated)
+      .some((other) => other.metadata?.deletionTimestamp !== undefined && (other.spec?.priority ?? 0) < (pod.spec?.priority ?? 0));
   }
 
   async #preempt(pod: corev1.Pod, plan: PreemptionPlan): Promise<void> {
@@ -156,10 +180,22 @@ export class SchedulingLoop {
     const known = this.#cache.pod(objectName(pod))?.status?.conditions?.find((condition) => condition.type === "PodScheduled");
     if (known?.status === "False" && known.message === message && nominatedNodeName === undefined) return;
     const now = new Date(clock.wallMs()).toISOString().replace(/\.\d+Z$/, "Z");
-    const condition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message, lastProbeTime: null, lastTransitionTime: known?.status === "False" ? known.lastTransitionTime : now };
+    const condition = {
+      type: "PodScheduled",
+      status: "False",
+      reason: "Unschedulable",
+      message,
+      lastProbeTime: null,
+      lastTransitionTime: known?.status === "False" ? known.lastTransitionTime : now,
+    };
     const body = { status: { conditions: [condition], ...(nominatedNodeName === undefined ? {} : { nominatedNodeName }) } };
     try {
-      await client.patch(resources.pods, { namespace: pod.metadata?.namespace ?? "", name: pod.metadata?.name ?? "" }, { type: "strategic", body }, { subresource: "status" });
+      await client.patch(
+        resources.pods,
+        { namespace: pod.metadata?.namespace ?? "", name: pod.metadata?.name ?? "" },
+        { type: "strategic", body },
+        { subresource: "status" },
+      );
     } catch (error) {
       if (!isNotFound(error)) logger.warn("Failed to report unschedulable pod", { pod: objectName(pod), error });
     }

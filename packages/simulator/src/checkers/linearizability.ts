@@ -125,7 +125,14 @@ function buildList(operations: readonly Operation[]): Node {
     nodes.push({ at: operation.returnedAt, node: call.match });
   });
   nodes.sort((a, b) => a.at - b.at || Number(b.node.isCall) - Number(a.node.isCall) || a.node.operation.id - b.node.operation.id);
-  const head: Node = { operation: operations[0] as Operation, bit: 0n, isCall: false, match: undefined, previous: undefined, next: undefined };
+  const head: Node = {
+    operation: operations[0] as Operation,
+    bit: 0n,
+    isCall: false,
+    match: undefined,
+    previous: undefined,
+    next: undefined,
+  };
   let last = head;
   for (const { node } of nodes) {
     last.next = node;

@@ -75,11 +75,15 @@ export class RaftInvariants implements MemberObserver {
     record.applied = entry.index;
     const known = this.#history[entry.index - 1];
     if (known === undefined) {
-      if (entry.index !== this.#history.length + 1) throw new Violation("State Machine Safety", `${entry.index} committed, the one before is unknown`);
+      if (entry.index !== this.#history.length + 1)
+        throw new Violation("State Machine Safety", `${entry.index} committed, the one before is unknown`);
       this.#history.push(entry);
       this.#committedBy.push(record.term);
     } else if (known.term !== entry.term || known.type !== entry.type || Buffer.compare(known.data, entry.data) !== 0) {
-      throw new Violation("State Machine Safety", `member ${member.id} applied ${entry.index} of term ${entry.term}, others of term ${known.term}`);
+      throw new Violation(
+        "State Machine Safety",
+        `member ${member.id} applied ${entry.index} of term ${entry.term}, others of term ${known.term}`,
+      );
     }
   }
 
@@ -111,7 +115,10 @@ export class RaftInvariants implements MemberObserver {
       if ((this.#committedBy[index - 1] as number) >= term) break;
       const own = memory.term(index);
       if (own !== this.#history[index - 1]?.term) {
-        throw new Violation("Leader Completeness", `leader ${member.id} of term ${term} has term ${own} at committed ${index}, not ${this.#history[index - 1]?.term}`);
+        throw new Violation(
+          "Leader Completeness",
+          `leader ${member.id} of term ${term} has term ${own} at committed ${index}, not ${this.#history[index - 1]?.term}`,
+        );
       }
     }
   }
@@ -119,13 +126,15 @@ export class RaftInvariants implements MemberObserver {
   #onVote(voter: MemberID, term: number, candidate: MemberID): void {
     const key = `${voter} ${term}`;
     const before = this.#votes.get(key);
-    if (before !== undefined && before !== candidate) throw new Violation("Vote Once", `member ${voter} voted for ${before} and ${candidate} in term ${term}`);
+    if (before !== undefined && before !== candidate)
+      throw new Violation("Vote Once", `member ${voter} voted for ${before} and ${candidate} in term ${term}`);
     this.#votes.set(key, candidate);
   }
 
   #checkState(member: Member, index: number, state: string): void {
     const known = this.#states.get(index);
-    if (known !== undefined && known !== state) throw new Violation("State Machine Safety", `state of member ${member.id} at ${index} differs from another's`);
+    if (known !== undefined && known !== state)
+      throw new Violation("State Machine Safety", `state of member ${member.id} at ${index} differs from another's`);
     this.#states.set(index, state);
   }
 

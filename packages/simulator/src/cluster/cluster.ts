@@ -21,8 +21,11 @@ export class Cluster {
     this.network = new Network(loop, options, (message) => this.member(message.to)?.receive(message) ?? false);
     const services = { loop, options, observer, bugs, network: this.network };
     const first = Array.from({ length: options.members }, (_, i) => BigInt(i + 1));
-    const { hardState, entries } = bootstrapLog(first.map((memberID): ConfChange => ({ transition: "auto", changes: [{ type: "addVoter", memberID }], context: noContext })));
-    const mangle = bugs.forgetVote === true ? { mangleHardState: <T extends { vote: MemberID }>(state: T): T => ({ ...state, vote: 0n }) } : {};
+    const { hardState, entries } = bootstrapLog(
+      first.map((memberID): ConfChange => ({ transition: "auto", changes: [{ type: "addVoter", memberID }], context: noContext })),
+    );
+    const mangle =
+      bugs.forgetVote === true ? { mangleHardState: <T extends { vote: MemberID }>(state: T): T => ({ ...state, vote: 0n }) } : {};
     for (let i = 0; i < options.members + options.spares; i += 1) {
       const disk = new Disk(loop, { fsyncMs: this.defaultFsync, ...mangle });
       if (i < options.members) disk.format(hardState, entries);

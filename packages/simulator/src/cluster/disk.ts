@@ -33,7 +33,7 @@ export class Disk {
 
   constructor(
     readonly loop: EventLoop,
-    options: { fsyncMs: () => number; /** Changes what is stored; plants bugs. */ mangleHardState?: (hardState: HardState) => HardState },
+    options: { fsyncMs: () => number /** Changes what is stored; plants bugs. */; mangleHardState?: (hardState: HardState) => HardState },
   ) {
     this.fsyncMs = options.fsyncMs;
     this.mangleHardState = options.mangleHardState ?? ((hardState) => hardState);

@@ -49,7 +49,10 @@ export class Nemesis {
         for (const member of members) this.#crash(member);
         break;
       case "partition":
-        this.#partition(members.filter(() => loop.chance(500)), false);
+        this.#partition(
+          members.filter(() => loop.chance(500)),
+          false,
+        );
         break;
       case "oneWay":
         this.#partition([victim], true);

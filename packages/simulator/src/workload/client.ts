@@ -44,7 +44,15 @@ export class Client {
     const id = this.nextID();
     const key = `k${loop.random.below(this.options.keys)}`;
     const kind = loop.pick(["get", "get", "put", "put", "cas"] as const);
-    const operation: Operation = { id, client: this.options.client, key, kind, value: kind === "get" ? undefined : id, expected: this.#lastSeen.get(key), calledAt: loop.nowMs };
+    const operation: Operation = {
+      id,
+      client: this.options.client,
+      key,
+      kind,
+      value: kind === "get" ? undefined : id,
+      expected: this.#lastSeen.get(key),
+      calledAt: loop.nowMs,
+    };
     let isOver = false;
     const conclude = (): boolean => {
       if (isOver) return false;
@@ -64,8 +72,9 @@ export class Client {
     const isTaken =
       kind === "get"
         ? member.read(id, key, (found) => onDone(found, false))
-        : member.propose(kind === "put" ? { id, kind, key, value: id } : { id, kind, key, value: id, expected: operation.expected }, (result) =>
-            onDone(result.before, result.tookEffect),
+        : member.propose(
+            kind === "put" ? { id, kind, key, value: id } : { id, kind, key, value: id, expected: operation.expected },
+            (result) => onDone(result.before, result.tookEffect),
           );
     if (isTaken) {
       this.history.push(operation);

@@ -10,7 +10,16 @@ import { StoreError } from "./errors.js";
 export type Command = Partial<
   Pick<
     etcdserverpb.InternalRaftRequest,
-    "put" | "deleteRange" | "txn" | "compaction" | "leaseGrant" | "leaseRevoke" | "leaseCheckpoint" | "alarm" | "clusterMemberAttrSet" | "clusterVersionSet"
+    | "put"
+    | "deleteRange"
+    | "txn"
+    | "compaction"
+    | "leaseGrant"
+    | "leaseRevoke"
+    | "leaseCheckpoint"
+    | "alarm"
+    | "clusterMemberAttrSet"
+    | "clusterVersionSet"
   >
 >;
 

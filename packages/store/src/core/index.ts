@@ -1,8 +1,26 @@
 export { type Alarm, Alarms } from "./alarms.js";
-export type { AlarmAnswer, Answer, DeleteRangeAnswer, DoneAnswer, LeaseGrantAnswer, OpAnswer, PutAnswer, RangeAnswer, TxnAnswer } from "./answers.js";
-export { type Command, type CommandHeader, decodeApplied, decodeCommandBody, decodeCommandHeader, encodeApplied, encodeCommand } from "./command.js";
+export type {
+  AlarmAnswer,
+  Answer,
+  DeleteRangeAnswer,
+  DoneAnswer,
+  LeaseGrantAnswer,
+  OpAnswer,
+  PutAnswer,
+  RangeAnswer,
+  TxnAnswer,
+} from "./answers.js";
+export {
+  type Command,
+  type CommandHeader,
+  decodeApplied,
+  decodeCommandBody,
+  decodeCommandHeader,
+  encodeApplied,
+  encodeCommand,
+} from "./command.js";
 export { isStoreError, StoreError, type StoreErrorCode, toGrpcStatus } from "./errors.js";
-export { Membership, type MemberRecord } from "./membership.js";
+export { type MemberRecord, Membership } from "./membership.js";
 export { readRange } from "./range-read.js";
 export { checkDeleteRange, checkPut, checkRange, checkTxn, isReadOnlyTxn, isSerializableTxn } from "./request-checks.js";
 export { StateMachine, type StateMachineOptions } from "./state-machine.js";

@@ -1,6 +1,15 @@
 // Range as clients see it: sorting, filters and limits on top of the key space's plain read.
 // Source: etcd server/etcdserver/txn/range.go.
-import { decodeKeyValue, type EncodedKeyValue, encodeKeyValue, type KeyRange, keyRangeFromWire, type KeyValue, type RangeOptions, type RangeResult } from "@lenj/mvcc";
+import {
+  decodeKeyValue,
+  type EncodedKeyValue,
+  encodeKeyValue,
+  type KeyRange,
+  type KeyValue,
+  keyRangeFromWire,
+  type RangeOptions,
+  type RangeResult,
+} from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import type { RangeAnswer } from "./answers.js";
 

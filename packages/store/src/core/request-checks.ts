@@ -1,6 +1,6 @@
 // What is refused before it reaches the log. When several things are wrong, the first check in etcd's order wins.
 // Source: etcd server/etcdserver/api/v3rpc/key.go.
-import { type KeyRange, isInRange, keyFromBytes, keyRangeFromWire } from "@lenj/mvcc";
+import { isInRange, type KeyRange, keyFromBytes, keyRangeFromWire } from "@lenj/mvcc";
 import type { etcdserverpb } from "@lenj/proto/etcd";
 import { StoreError } from "./errors.js";
 
@@ -105,6 +105,7 @@ export function isReadOnlyTxn(request: etcdserverpb.TxnRequest): boolean {
 /** True when every range in the transaction may be answered from local state. */
 export function isSerializableTxn(request: etcdserverpb.TxnRequest): boolean {
   return [...request.success, ...request.failure].every(
-    ({ request: op }) => (op?.$case === "requestRange" && op.value.serializable) || (op?.$case === "requestTxn" && isSerializableTxn(op.value)),
+    ({ request: op }) =>
+      (op?.$case === "requestRange" && op.value.serializable) || (op?.$case === "requestTxn" && isSerializableTxn(op.value)),
   );
 }

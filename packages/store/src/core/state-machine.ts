@@ -13,8 +13,8 @@ import type { AlarmAnswer, Answer, DoneAnswer } from "./answers.js";
 import type { Command } from "./command.js";
 import { StoreError } from "./errors.js";
 import { Membership } from "./membership.js";
-import { checkPutApplies, checkTxnPlan, executeDeleteRange, executePut, executeTxn, planTxn } from "./txn-execute.js";
 import { isReadOnlyTxn } from "./request-checks.js";
+import { checkPutApplies, checkTxnPlan, executeDeleteRange, executePut, executeTxn, planTxn } from "./txn-execute.js";
 
 const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
 
@@ -39,7 +39,11 @@ export class StateMachine {
   constructor(options: StateMachineOptions) {
     const { backend } = options;
     this.leases = new LeaseTable(backend);
-    this.space = new KeySpace({ backend, leases: this.leases, ...(options.cacheBytesMax === undefined ? {} : { cacheBytesMax: options.cacheBytesMax }) });
+    this.space = new KeySpace({
+      backend,
+      leases: this.leases,
+      ...(options.cacheBytesMax === undefined ? {} : { cacheBytesMax: options.cacheBytesMax }),
+    });
     this.members = new Membership(backend);
     this.alarms = new Alarms(backend);
   }
@@ -134,7 +138,10 @@ export class StateMachine {
     return answer(changed === undefined ? [] : [changed]);
   }
 
-  #setAttributes(request: { readonly memberID: bigint; readonly memberAttributes?: { readonly name: string; readonly clientUrls: readonly string[] } | undefined }): Answer {
+  #setAttributes(request: {
+    readonly memberID: bigint;
+    readonly memberAttributes?: { readonly name: string; readonly clientUrls: readonly string[] } | undefined;
+  }): Answer {
     this.members.setAttributes(request.memberID, request.memberAttributes ?? { name: "", clientUrls: [] });
     return this.#done();
   }

@@ -3,10 +3,10 @@
 // X1. Everything that can fail is checked for the whole chosen path before its first write, on the state before the transaction:
 //     a transaction happens in full or not at all, and the same way on every member.
 // Source: etcd server/etcdserver/txn/txn.go.
-import { decodeKeyValue, type KeySpace, keyRangeFromWire, keyFromBytes, type KeyValue, MvccError, type WriteTransaction } from "@lenj/mvcc";
+import { decodeKeyValue, type KeySpace, type KeyValue, keyFromBytes, keyRangeFromWire, MvccError, type WriteTransaction } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import type { DeleteRangeAnswer, OpAnswer, PutAnswer, TxnAnswer } from "./answers.js";
-import { readRange, type Readable } from "./range-read.js";
+import { type Readable, readRange } from "./range-read.js";
 
 const { Compare_CompareResult: CompareResult, Compare_CompareTarget: CompareTarget } = etcdserverpb;
 
@@ -49,7 +49,12 @@ export function executeTxn(space: KeySpace, writer: WriteTransaction | undefined
   return { kind: "txn", revision: writer?.revision ?? space.currentRevision, succeeded: plan.succeeded, responses };
 }
 
-function executeOp(space: KeySpace, writer: WriteTransaction | undefined, op: etcdserverpb.RequestOp, nested: TxnPlan | undefined): OpAnswer {
+function executeOp(
+  space: KeySpace,
+  writer: WriteTransaction | undefined,
+  op: etcdserverpb.RequestOp,
+  nested: TxnPlan | undefined,
+): OpAnswer {
   if (nested !== undefined) return executeTxn(space, writer, nested);
   const view: Readable = writer ?? space;
   if (op.request?.$case === "requestRange") return readRange(view, op.request.value, writer?.revision ?? space.currentRevision);

@@ -20,7 +20,8 @@ export class AutoCompactor {
 
   start(): void {
     if (this.policy.retention <= 0) return;
-    const intervalMs = this.policy.mode === "revision" ? revisionIntervalMs : Math.max(1_000, Math.min(this.policy.retention, 3_600_000) / 10);
+    const intervalMs =
+      this.policy.mode === "revision" ? revisionIntervalMs : Math.max(1_000, Math.min(this.policy.retention, 3_600_000) / 10);
     this.#timer = this.clock.after(intervalMs, () => {
       this.#look();
       if (!this.#closed) this.start();
@@ -40,7 +41,8 @@ export class AutoCompactor {
     let revision = space.currentRevision - this.policy.retention;
     if (this.policy.mode === "periodic") {
       revision = 0;
-      while (this.#seen.length > 0 && nowMs - (this.#seen[0]?.atMs ?? 0) >= this.policy.retention) revision = this.#seen.shift()?.revision ?? 0;
+      while (this.#seen.length > 0 && nowMs - (this.#seen[0]?.atMs ?? 0) >= this.policy.retention)
+        revision = this.#seen.shift()?.revision ?? 0;
     }
     if (!replica.isLeader || revision <= space.compactRevision || revision <= 0) return;
     replica.propose({ compaction: { revision, physical: false } }).then(

@@ -1,8 +1,8 @@
 // The leader's duty to leases: revoking those whose time is up and writing down how much the others have left;
 // and, on any member, asking the leader for what only it knows.
 import type { Clock, Logger, Timer } from "@lenj/base";
-import type { Replica } from "../replica/replica.js";
 import { StoreError } from "../core/errors.js";
+import type { Replica } from "../replica/replica.js";
 import type { LeaseKeeperPort } from "./grpc/front.js";
 
 const scanIntervalMs = 500;
@@ -70,7 +70,9 @@ export class LeaseKeeper implements LeaseKeeperPort {
     if (!this.replica.isLeader) throw new StoreError("NOT_LEADER");
     const { leases } = this.replica.state;
     const lease = leases.get(id);
-    return lease === undefined ? undefined : { remainingSeconds: leases.remainingSeconds(lease, this.clock.monotonicMs()), grantedSeconds: lease.ttlSeconds };
+    return lease === undefined
+      ? undefined
+      : { remainingSeconds: leases.remainingSeconds(lease, this.clock.monotonicMs()), grantedSeconds: lease.ttlSeconds };
   }
 
   /** Asks whoever leads, again after a change of leader, until the request's time is up. */

@@ -1,6 +1,6 @@
-import { requestNumberLimit } from "../core/command.js";
 import type { Answer } from "../core/answers.js";
 import type { Command } from "../core/command.js";
+import { requestNumberLimit } from "../core/command.js";
 
 interface Pending {
   readonly command: Command;

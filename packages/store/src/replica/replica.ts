@@ -10,7 +10,17 @@
 import { type Clock, invariant, type Logger, type Random, type Timer } from "@lenj/base";
 import { type KeyEvent, WatchHub } from "@lenj/mvcc";
 import { ConfChangeContext } from "@lenj/proto/raft";
-import { type ConfChange, decodeConfChange, type Entry, type MemoryLog, type Message, RaftNode, type Ready, type SnapMessage, type Snapshot } from "@lenj/raft";
+import {
+  type ConfChange,
+  decodeConfChange,
+  type Entry,
+  type MemoryLog,
+  type Message,
+  RaftNode,
+  type Ready,
+  type SnapMessage,
+  type Snapshot,
+} from "@lenj/raft";
 import type { Answer } from "../core/answers.js";
 import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } from "../core/command.js";
 import { StoreError, storeErrorFrom } from "../core/errors.js";
@@ -88,7 +98,13 @@ export class Replica {
     // 5 s and two election timeouts, as upstream.
     this.#requestTimeoutMs = 5_000 + 2 * config.electionTicks * config.heartbeatMs;
     this.#pending = new PendingRequests(random.below(2 ** 47));
-    this.#reads = new ReadPoints(() => this.node, clock, random, this.#requestTimeoutMs, () => this.#schedulePump());
+    this.#reads = new ReadPoints(
+      () => this.node,
+      clock,
+      random,
+      this.#requestTimeoutMs,
+      () => this.#schedulePump(),
+    );
     this.watches = new WatchHub(state.space, () => this.#scheduleCatchUp());
     this.node = new RaftNode({
       id: config.memberID,
@@ -242,11 +258,14 @@ export class Replica {
   /** Gives leadership to the follower that is furthest, so that the others need not wait for an election. */
   async #handOver(): Promise<void> {
     const { progress } = this.node.status();
-    const best = [...progress].filter(([id, peer]) => id !== this.config.memberID && !peer.isLearner && peer.recentActive).sort(([, a], [, b]) => b.match - a.match)[0];
+    const best = [...progress]
+      .filter(([id, peer]) => id !== this.config.memberID && !peer.isLearner && peer.recentActive)
+      .sort(([, a], [, b]) => b.match - a.match)[0];
     if (best === undefined) return;
     this.transferLeadership(best[0]);
     const deadlineMs = this.parts.clock.monotonicMs() + this.config.electionTicks * this.config.heartbeatMs;
-    while (this.#isLeader && this.parts.clock.monotonicMs() < deadlineMs) await new Promise<void>((resolve) => this.parts.clock.after(5, resolve));
+    while (this.#isLeader && this.parts.clock.monotonicMs() < deadlineMs)
+      await new Promise<void>((resolve) => this.parts.clock.after(5, resolve));
   }
 
   #stop(error: Error): void {
@@ -433,16 +452,27 @@ export class Replica {
     const member = context.member;
     const pending = this.#pending.take(Number(context.requestId ^ this.config.memberID));
     const single = change.changes[0];
-    if (single === undefined || (single.type !== "addVoter" && single.type !== "addLearner" && members.get(single.memberID) === undefined) || members.isRemoved(single.memberID)) {
+    if (
+      single === undefined ||
+      (single.type !== "addVoter" && single.type !== "addLearner" && members.get(single.memberID) === undefined) ||
+      members.isRemoved(single.memberID)
+    ) {
       return () => pending?.reject(new StoreError("MEMBER_NOT_FOUND"));
     }
     const before = members.get(single.memberID);
     if (single.type === "remove") members.remove(single.memberID);
-    else if (member !== undefined) members.put({ ...(before ?? member), peerUrls: member.peerUrls.length > 0 ? member.peerUrls : (before?.peerUrls ?? []), isLearner: single.type === "addLearner" || (single.type === "update" && (before?.isLearner ?? false)) });
+    else if (member !== undefined)
+      members.put({
+        ...(before ?? member),
+        peerUrls: member.peerUrls.length > 0 ? member.peerUrls : (before?.peerUrls ?? []),
+        isLearner: single.type === "addLearner" || (single.type === "update" && (before?.isLearner ?? false)),
+      });
     this.node.applyConfChange(change);
     this.#refreshPeers();
     if (single.type === "remove" && single.memberID === this.config.memberID) {
-      this.parts.clock.after(this.config.heartbeatMs, () => this.#fail(new StoreError("MEMBER_NOT_FOUND", "this member was removed from the cluster")));
+      this.parts.clock.after(this.config.heartbeatMs, () =>
+        this.#fail(new StoreError("MEMBER_NOT_FOUND", "this member was removed from the cluster")),
+      );
     }
     return () => pending?.resolve({ kind: "done", revision: 0 });
   }

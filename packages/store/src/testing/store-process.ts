@@ -54,7 +54,11 @@ export class StoreCluster {
     const scheme = options.scheme ?? "http";
     const addresses: MemberAddress[] = [];
     for (let number = 1; number <= options.members; number += 1) {
-      addresses.push({ name: `s${number}`, clientURL: `${scheme}://127.0.0.1:${await freePort()}`, peerURL: `${scheme}://127.0.0.1:${await freePort()}` });
+      addresses.push({
+        name: `s${number}`,
+        clientURL: `${scheme}://127.0.0.1:${await freePort()}`,
+        peerURL: `${scheme}://127.0.0.1:${await freePort()}`,
+      });
     }
     return new StoreCluster(folder, addresses, options);
   }
@@ -105,7 +109,10 @@ export class StoreCluster {
   }
 
   /** Runs Debian's etcdctl against some members (default: all). Returns what it wrote and its exit code. */
-  etcdctl(args: readonly string[], options: { readonly endpoints?: readonly string[]; readonly input?: string } = {}): { readonly code: number; readonly stdout: string; readonly stderr: string } {
+  etcdctl(
+    args: readonly string[],
+    options: { readonly endpoints?: readonly string[]; readonly input?: string } = {},
+  ): { readonly code: number; readonly stdout: string; readonly stderr: string } {
     // Without scheme: etcdctl 3.4 puts what it is given into :authority for per-endpoint calls, and HTTP/2 servers refuse "http://" there.
     const endpoints = (options.endpoints ?? this.endpoints).map((url) => new URL(url).host).join(",");
     const result = spawnSync("etcdctl", ["--endpoints", endpoints, ...args], {

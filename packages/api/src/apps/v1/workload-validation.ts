@@ -72,10 +72,16 @@ export function validateCounters(status: object, path: FieldPath, fields: readon
 }
 
 /** Each named field counts part of what `whole` counts. */
-export function validateNotGreater(status: object, path: FieldPath, options: { fields: readonly string[]; whole: string; message: string }): FieldError[] {
+export function validateNotGreater(
+  status: object,
+  path: FieldPath,
+  options: { fields: readonly string[]; whole: string; message: string },
+): FieldError[] {
   const counters = status as Record<string, number | undefined>;
   const limit = counters[options.whole] ?? 0;
-  return options.fields.filter((name) => (counters[name] ?? 0) > limit).map((name) => invalid(path.child(name), counters[name] ?? 0, options.message));
+  return options.fields
+    .filter((name) => (counters[name] ?? 0) > limit)
+    .map((name) => invalid(path.child(name), counters[name] ?? 0, options.message));
 }
 
 export function validateCollisionCount(count: number | undefined, old: number | undefined, path: FieldPath): FieldError[] {

@@ -6,6 +6,11 @@ import { podTemplateWarnings } from "../../core/v1/pod-spec/warnings.js";
 export function workloadNameWarnings(object: KubernetesObject | undefined, template: corev1.PodTemplateSpec | undefined): string[] {
   const name = object?.metadata?.name;
   const problems = name === undefined ? [] : isDNS1123Label(name);
-  const warnings = problems.length === 0 ? [] : [`metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${problems.join(" ")}]`];
+  const warnings =
+    problems.length === 0
+      ? []
+      : [
+          `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${problems.join(" ")}]`,
+        ];
   return [...warnings, ...podTemplateWarnings(template, FieldPath.of("spec", "template"))];
 }

@@ -19,7 +19,10 @@ export function validateBinding({ roleRef, subjects }: Binding, options: { names
   if (roleRef?.apiGroup !== rbacGroup) errors.push(notSupported(at.child("apiGroup"), roleRef?.apiGroup ?? "", [rbacGroup]));
   if (!kinds.includes(roleRef?.kind ?? "")) errors.push(notSupported(at.child("kind"), roleRef?.kind ?? "", kinds));
   if (!roleRef?.name) errors.push(required(at.child("name")));
-  return [...errors, ...checkEach(subjects, FieldPath.of("subjects"), (subject, where) => validateSubject(subject, where, options.namespaced))];
+  return [
+    ...errors,
+    ...checkEach(subjects, FieldPath.of("subjects"), (subject, where) => validateSubject(subject, where, options.namespaced)),
+  ];
 }
 
 function validateSubject(subject: rbacv1.Subject, path: FieldPath, namespaced: boolean): FieldError[] {
@@ -45,8 +48,12 @@ export function validateRules(rules: readonly rbacv1.PolicyRule[] | undefined, o
     const { verbs = [], apiGroups = [], resources = [], nonResourceURLs = [] } = rule;
     const errors: FieldError[] = verbs.length === 0 ? [required(path.child("verbs"), "verbs must contain at least one value")] : [];
     if (nonResourceURLs.length > 0) {
-      if (options.namespaced) errors.push(invalid(path.child("nonResourceURLs"), nonResourceURLs, "namespaced rules cannot apply to non-resource URLs"));
-      if (apiGroups.length > 0 || resources.length > 0 || (rule.resourceNames ?? []).length > 0) errors.push(invalid(path.child("nonResourceURLs"), nonResourceURLs, "rules cannot apply to both regular resources and non-resource URLs"));
+      if (options.namespaced)
+        errors.push(invalid(path.child("nonResourceURLs"), nonResourceURLs, "namespaced rules cannot apply to non-resource URLs"));
+      if (apiGroups.length > 0 || resources.length > 0 || (rule.resourceNames ?? []).length > 0)
+        errors.push(
+          invalid(path.child("nonResourceURLs"), nonResourceURLs, "rules cannot apply to both regular resources and non-resource URLs"),
+        );
       return errors;
     }
     if (apiGroups.length === 0) errors.push(required(path.child("apiGroups"), "resource rules must supply at least one api group"));
@@ -57,5 +64,8 @@ export function validateRules(rules: readonly rbacv1.PolicyRule[] | undefined, o
 
 /** Names of the subjects of one kind, for a table cell. */
 export function subjectsOf({ subjects }: Binding, kind: "User" | "Group" | "ServiceAccount"): string {
-  return (subjects ?? []).filter((subject) => subject.kind === kind).map((subject) => (kind === "ServiceAccount" ? `${subject.namespace ?? ""}/${subject.name}` : subject.name)).join(", ");
+  return (subjects ?? [])
+    .filter((subject) => subject.kind === kind)
+    .map((subject) => (kind === "ServiceAccount" ? `${subject.namespace ?? ""}/${subject.name}` : subject.name))
+    .join(", ");
 }

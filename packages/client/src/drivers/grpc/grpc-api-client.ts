@@ -5,7 +5,14 @@
 // Bodies are JSON: parsing it is native, and one representation serves both transports.
 import { Client, type ClientReadableStream, Metadata, type MethodDefinition, type ServiceError } from "@grpc/grpc-js";
 import type { Clock } from "@lenj/base";
-import { ContentType, PatchRequest_Type, type Object as WireObject, type ResourceRef, ResourceServiceService, WatchEvent_Type } from "@lenj/proto/lenj";
+import {
+  ContentType,
+  PatchRequest_Type,
+  type ResourceRef,
+  ResourceServiceService,
+  WatchEvent_Type,
+  type Object as WireObject,
+} from "@lenj/proto/lenj";
 import type {
   ApiClient,
   CallOptions,
@@ -60,7 +67,11 @@ export class GrpcApiClient implements ApiClient {
     this.#fieldManager = (config.userAgent ?? "").split("/")[0] ?? "";
   }
 
-  async get<T extends KubeObject>(gvr: GroupVersionResource, key: ObjectKey, options?: CallOptions & { readonly subresource?: string }): Promise<T> {
+  async get<T extends KubeObject>(
+    gvr: GroupVersionResource,
+    key: ObjectKey,
+    options?: CallOptions & { readonly subresource?: string },
+  ): Promise<T> {
     const ref = refOf(gvr, { ...key, subresource: options?.subresource });
     const request = { ref, resourceVersion: "", accept: ContentType.CONTENT_TYPE_JSON };
     return decode<T>(await this.#unary(ResourceServiceService.get, request, options?.signal));
@@ -103,7 +114,11 @@ export class GrpcApiClient implements ApiClient {
     }
   }
 
-  async create<T extends KubeObject, R extends KubeObject = T>(gvr: GroupVersionResource, object: T, options: CreateOptions = {}): Promise<R> {
+  async create<T extends KubeObject, R extends KubeObject = T>(
+    gvr: GroupVersionResource,
+    object: T,
+    options: CreateOptions = {},
+  ): Promise<R> {
     const namespace = options.namespace ?? object.metadata?.namespace;
     const ref = refOf(gvr, { namespace, name: options.name, subresource: options.subresource });
     const request = { ref, object: encode(object), options: this.#writeOptions(options) };
@@ -129,7 +144,11 @@ export class GrpcApiClient implements ApiClient {
   }
 
   async delete(gvr: GroupVersionResource, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
-    await this.#unary(ResourceServiceService.delete, { ref: refOf(gvr, key), options: Buffer.from(encodeDeleteOptions(options)) }, options.signal);
+    await this.#unary(
+      ResourceServiceService.delete,
+      { ref: refOf(gvr, key), options: Buffer.from(encodeDeleteOptions(options)) },
+      options.signal,
+    );
   }
 
   async deleteCollection(gvr: GroupVersionResource, select: SelectOptions, options: DeleteOptions = {}): Promise<void> {
@@ -169,7 +188,15 @@ export class GrpcApiClient implements ApiClient {
         else reject(signal?.aborted ? (signal.reason as Error) : apiErrorFromServiceError(error));
       };
       const deadline = this.#clock.wallMs() + UNARY_DEADLINE_MS;
-      const call = this.#client.makeUnaryRequest(method.path, method.requestSerialize, method.responseDeserialize, request, this.#metadata(), { deadline }, settle);
+      const call = this.#client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        this.#metadata(),
+        { deadline },
+        settle,
+      );
       const onAbort = (): void => call.cancel();
       signal?.addEventListener("abort", onAbort, { once: true });
     });

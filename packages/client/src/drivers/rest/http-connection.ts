@@ -4,12 +4,13 @@
 // Not:   what requests mean.
 // H1. At most one session is being opened at a time; a session that failed is forgotten before its error is seen.
 // H2. A session whose ping got no answer is destroyed, which fails every stream on it.
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as http2Connect, constants } from "node:http2";
-import { type RequestOptions, Agent as HttpAgent, request as httpRequest } from "node:http";
+
+import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from "node:http";
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, connect as http2Connect } from "node:http2";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
-import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Readable } from "node:stream";
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import type { Clock, Timer } from "@lenj/base";
 import type { ClientConfig } from "../../config/client-config.js";
 
@@ -86,7 +87,10 @@ export class HttpConnection {
         return undefined;
       }
       const session = http2Connect(this.#url.origin, { createConnection: () => socket, settings: { enablePush: false } });
-      session.on("error", () => this.#forget()).on("close", () => this.#forget()).on("goaway", () => this.#forget());
+      session
+        .on("error", () => this.#forget())
+        .on("close", () => this.#forget())
+        .on("goaway", () => this.#forget());
       this.#pingLater(session);
       return session;
     } catch (error) {

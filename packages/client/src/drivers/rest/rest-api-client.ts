@@ -55,8 +55,16 @@ export class RestApiClient implements ApiClient {
     this.#clock = clock;
   }
 
-  get<T extends KubeObject>(gvr: GroupVersionResource, key: ObjectKey, options?: CallOptions & { readonly subresource?: string }): Promise<T> {
-    return this.#json<T>({ method: "GET", path: resourcePath(gvr, { ...key, subresource: options?.subresource }), signal: options?.signal });
+  get<T extends KubeObject>(
+    gvr: GroupVersionResource,
+    key: ObjectKey,
+    options?: CallOptions & { readonly subresource?: string },
+  ): Promise<T> {
+    return this.#json<T>({
+      method: "GET",
+      path: resourcePath(gvr, { ...key, subresource: options?.subresource }),
+      signal: options?.signal,
+    });
   }
 
   async list<T extends KubeObject>(gvr: GroupVersionResource, options: ListOptions = {}): Promise<ListResult<T>> {
@@ -64,7 +72,11 @@ export class RestApiClient implements ApiClient {
     type List = KubeObject & { items?: T[] | null; metadata?: metav1.ListMeta };
     const list = await this.#json<List>({ method: "GET", path: resourcePath(gvr, { namespace, query: { ...query } }), signal });
     const next = list.metadata?.continue;
-    return { items: list.items ?? [], resourceVersion: list.metadata?.resourceVersion ?? "", ...(next !== undefined && next !== "" && { continue: next }) };
+    return {
+      items: list.items ?? [],
+      resourceVersion: list.metadata?.resourceVersion ?? "",
+      ...(next !== undefined && next !== "" && { continue: next }),
+    };
   }
 
   async *watch<T extends KubeObject>(gvr: GroupVersionResource, options: WatchOptions = {}): AsyncGenerator<WatchEvent<T>, void> {
@@ -106,7 +118,13 @@ export class RestApiClient implements ApiClient {
   patch<T extends KubeObject>(gvr: GroupVersionResource, key: ObjectKey, patch: Patch, options: WriteOptions = {}): Promise<T> {
     const query = { ...queryOf(options), ...(patch.force === true && { force: true }) };
     const path = resourcePath(gvr, { ...key, subresource: options.subresource, query });
-    return this.#json<T>({ method: "PATCH", path, body: JSON.stringify(patch.body), contentType: patchContentTypes[patch.type], signal: options.signal });
+    return this.#json<T>({
+      method: "PATCH",
+      path,
+      body: JSON.stringify(patch.body),
+      contentType: patchContentTypes[patch.type],
+      signal: options.signal,
+    });
   }
 
   async delete(gvr: GroupVersionResource, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
@@ -115,7 +133,12 @@ export class RestApiClient implements ApiClient {
 
   async deleteCollection(gvr: GroupVersionResource, select: SelectOptions, options: DeleteOptions = {}): Promise<void> {
     const { namespace, ...query } = select;
-    await this.#json({ method: "DELETE", path: resourcePath(gvr, { namespace, query: { ...query } }), body: encodeDeleteOptions(options), signal: options.signal });
+    await this.#json({
+      method: "DELETE",
+      path: resourcePath(gvr, { namespace, query: { ...query } }),
+      body: encodeDeleteOptions(options),
+      signal: options.signal,
+    });
   }
 
   close(): Promise<void> {
@@ -124,7 +147,9 @@ export class RestApiClient implements ApiClient {
 
   async #json<T>(call: Call): Promise<T> {
     const deadline = new AbortController();
-    const timer = this.#clock.after(UNARY_DEADLINE_MS, () => deadline.abort(unavailableError("context deadline exceeded while awaiting an answer")));
+    const timer = this.#clock.after(UNARY_DEADLINE_MS, () =>
+      deadline.abort(unavailableError("context deadline exceeded while awaiting an answer")),
+    );
     const signal = call.signal === undefined ? deadline.signal : AbortSignal.any([call.signal, deadline.signal]);
     try {
       const response = await this.#send({ ...call, signal });
@@ -148,7 +173,13 @@ export class RestApiClient implements ApiClient {
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     };
     try {
-      return await this.#connection.send({ method: call.method, path: call.path, headers, ...(call.body !== undefined && { body: call.body }), signal: call.signal });
+      return await this.#connection.send({
+        method: call.method,
+        path: call.path,
+        headers,
+        ...(call.body !== undefined && { body: call.body }),
+        signal: call.signal,
+      });
     } catch (error) {
       call.signal?.throwIfAborted();
       throw unavailableError(messageOf(error), error);

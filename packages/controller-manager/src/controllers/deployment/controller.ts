@@ -5,7 +5,18 @@
 //      collision is counted, which gives the next attempt another name.
 // Source: pkg/controller/deployment.
 import { compileLabelSelector } from "@lenj/apimachinery";
-import { type EventRecorder, type Informer, isAlreadyExists, isApiError, isNamespaceTerminating, isNotFound, type KubeObject, objectName, referenceTo, resources } from "@lenj/client";
+import {
+  type EventRecorder,
+  type Informer,
+  isAlreadyExists,
+  isApiError,
+  isNamespaceTerminating,
+  isNotFound,
+  type KubeObject,
+  objectName,
+  referenceTo,
+  resources,
+} from "@lenj/client";
 import { ReconcileLoop, type ReconcileResult } from "@lenj/controller-runtime";
 import type { appsv1, corev1 } from "@lenj/proto/k8s";
 import type { Controller, ControllerContext } from "../../controller-context.js";
@@ -15,7 +26,7 @@ import { executeClaims } from "../../drivers/claim.js";
 import { addControllerIndex } from "../../drivers/index-names.js";
 import { uidPrecondition } from "../../drivers/pod-control.js";
 import { type DeploymentAction, type DeploymentPlan, planDeployment } from "./plan.js";
-import { DEPLOYMENT_KIND as KIND, findNewReplicaSet, REVISION } from "./replica-sets.js";
+import { findNewReplicaSet, DEPLOYMENT_KIND as KIND, REVISION } from "./replica-sets.js";
 import { deadlineSeconds, withCondition } from "./status.js";
 
 export function createDeploymentController(context: ControllerContext): Controller {
@@ -99,7 +110,12 @@ class DeploymentController {
     if (deployment === undefined) return undefined;
     const selector = compileLabelSelector(deployment.spec?.selector);
     if (selector.isEverything) {
-      this.#recorder.event(referenceTo(deployment, KIND), "Warning", "SelectingAll", "This deployment is selecting all pods. A non-empty selector is required.");
+      this.#recorder.event(
+        referenceTo(deployment, KIND),
+        "Warning",
+        "SelectingAll",
+        "This deployment is selecting all pods. A non-empty selector is required.",
+      );
       return undefined;
     }
     const { namespace = "", uid = "" } = deployment.metadata ?? {};
@@ -131,9 +147,11 @@ class DeploymentController {
       this.#recordScaling(deployment, replicaSet, action.previousReplicas);
     } else {
       const { namespace = "", name = "" } = replicaSet.metadata ?? {};
-      await client.delete(resources.replicaSets, { namespace, name }, { ...uidPrecondition(replicaSet), propagationPolicy: "Background", signal }).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
+      await client
+        .delete(resources.replicaSets, { namespace, name }, { ...uidPrecondition(replicaSet), propagationPolicy: "Background", signal })
+        .catch((error: unknown) => {
+          if (!isNotFound(error)) throw error;
+        });
     }
   }
 
@@ -181,13 +199,22 @@ class DeploymentController {
   }
 
   /** The revision annotation travels with the status: it must not count as a change of the Deployment (generation). */
-  async #writeStatus(deployment: appsv1.Deployment, status: DeploymentPlan["status"], revision: string | undefined, signal: AbortSignal): Promise<void> {
+  async #writeStatus(
+    deployment: appsv1.Deployment,
+    status: DeploymentPlan["status"],
+    revision: string | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     const annotations = deployment.metadata?.annotations ?? {};
     const hasRevision = revision === undefined || annotations[REVISION] === revision;
     if (hasRevision && isSameDeploymentStatus(deployment.status, status)) return;
     const metadata = hasRevision ? deployment.metadata : { ...deployment.metadata, annotations: { ...annotations, [REVISION]: revision } };
     try {
-      await this.#context.client.update(resources.deployments, { ...deployment, ...(metadata !== undefined && { metadata }), status }, { subresource: "status", signal });
+      await this.#context.client.update(
+        resources.deployments,
+        { ...deployment, ...(metadata !== undefined && { metadata }), status },
+        { subresource: "status", signal },
+      );
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -196,7 +223,17 @@ class DeploymentController {
 
 /** Counters that are absent count as zero, as the api-server leaves them out. */
 function isSameDeploymentStatus(a: appsv1.DeploymentStatus | undefined, b: appsv1.DeploymentStatus): boolean {
-  const counters = ["observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas", "terminatingReplicas", "collisionCount"] as const;
-  const byType = (status: appsv1.DeploymentStatus | undefined) => [...(status?.conditions ?? [])].sort((x, y) => (x.type < y.type ? -1 : 1));
+  const counters = [
+    "observedGeneration",
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "unavailableReplicas",
+    "terminatingReplicas",
+    "collisionCount",
+  ] as const;
+  const byType = (status: appsv1.DeploymentStatus | undefined) =>
+    [...(status?.conditions ?? [])].sort((x, y) => (x.type < y.type ? -1 : 1));
   return counters.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0)) && isSameJSON(byType(a), byType(b));
 }

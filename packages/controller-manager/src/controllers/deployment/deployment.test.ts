@@ -29,7 +29,12 @@ async function runPods(client: FakeApiClient, isHealthy: (pod: corev1.Pod) => bo
     else if (pod.status?.phase !== "Running") {
       const ready = isHealthy(pod) ? "True" : "False";
       const conditions = [{ type: "Ready", status: ready, lastTransitionTime: new Date(client.clock.wallMs()).toISOString() }];
-      await client.patch(resources.pods, key, { type: "merge", body: { status: { phase: "Running", conditions } } }, { subresource: "status" });
+      await client.patch(
+        resources.pods,
+        key,
+        { type: "merge", body: { status: { phase: "Running", conditions } } },
+        { subresource: "status" },
+      );
     }
   }
 }
@@ -37,10 +42,17 @@ async function runPods(client: FakeApiClient, isHealthy: (pod: corev1.Pod) => bo
 const start = (seed?: (client: FakeApiClient) => Promise<void>): Promise<TestCluster> =>
   startTestCluster({ controllers: [createDeploymentController, createReplicaSetController], ...(seed !== undefined && { seed }) });
 const key = { namespace: "shop", name: "web" };
-const setImage = (image: string) => ({ type: "merge", body: { spec: { template: { spec: { containers: [{ name: "web", image }] } } } } }) as const;
-const get = ({ client }: TestCluster) => client.objects<appsv1.Deployment>(resources.deployments)[0]!;
+const setImage = (image: string) =>
+  ({ type: "merge", body: { spec: { template: { spec: { containers: [{ name: "web", image }] } } } } }) as const;
+const get = ({ client }: TestCluster) => client.objects<appsv1.Deployment>(resources.deployments)[0] as appsv1.Deployment;
 const sizes = ({ client }: TestCluster) =>
-  client.objects<appsv1.ReplicaSet>(resources.replicaSets).map((rs) => [rs.spec?.template?.spec?.containers[0]?.image, rs.spec?.replicas, rs.metadata?.annotations?.["deployment.kubernetes.io/revision"]]);
+  client
+    .objects<appsv1.ReplicaSet>(resources.replicaSets)
+    .map((rs) => [
+      rs.spec?.template?.spec?.containers[0]?.image,
+      rs.spec?.replicas,
+      rs.metadata?.annotations?.["deployment.kubernetes.io/revision"],
+    ]);
 const condition = (cluster: TestCluster, type: string) => get(cluster).status?.conditions?.find((entry) => entry.type === type);
 
 async function rollOut(cluster: TestCluster): Promise<void> {
@@ -59,9 +71,20 @@ describe("deployment controller", () => {
     expect(sizes(cluster)).toEqual([["web:1", 3, "1"]]);
     expect(condition(cluster, "Available")).toMatchObject({ status: "False", reason: "MinimumReplicasUnavailable" });
     await rollOut(cluster);
-    expect(get(cluster).status).toMatchObject({ observedGeneration: 1, replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3, unavailableReplicas: 0 });
+    expect(get(cluster).status).toMatchObject({
+      observedGeneration: 1,
+      replicas: 3,
+      updatedReplicas: 3,
+      readyReplicas: 3,
+      availableReplicas: 3,
+      unavailableReplicas: 0,
+    });
     expect(condition(cluster, "Available")).toMatchObject({ status: "True", message: "Deployment has minimum availability." });
-    expect(condition(cluster, "Progressing")).toMatchObject({ status: "True", reason: "NewReplicaSetAvailable", message: expect.stringMatching(/^ReplicaSet "web-[a-z0-9]+" has successfully progressed\.$/) });
+    expect(condition(cluster, "Progressing")).toMatchObject({
+      status: "True",
+      reason: "NewReplicaSetAvailable",
+      message: expect.stringMatching(/^ReplicaSet "web-[a-z0-9]+" has successfully progressed\.$/),
+    });
     const events = cluster.client.objects<corev1.Event>(resources.events).map((event) => event.message);
     expect(events).toContainEqual(expect.stringMatching(/^Scaled up replica set web-[a-z0-9]+ from 0 to 3$/));
     await cluster.close();
@@ -73,10 +96,20 @@ describe("deployment controller", () => {
     await rollOut(cluster);
     await cluster.client.patch(resources.deployments, key, setImage("web:2"));
     await rollOut(cluster);
-    expect(sizes(cluster)).toEqual(expect.arrayContaining([["web:1", 0, "1"], ["web:2", 3, "2"]]));
+    expect(sizes(cluster)).toEqual(
+      expect.arrayContaining([
+        ["web:1", 0, "1"],
+        ["web:2", 3, "2"],
+      ]),
+    );
     await cluster.client.patch(resources.deployments, key, setImage("web:1"));
     await rollOut(cluster);
-    expect(sizes(cluster)).toEqual(expect.arrayContaining([["web:1", 3, "3"], ["web:2", 0, "2"]]));
+    expect(sizes(cluster)).toEqual(
+      expect.arrayContaining([
+        ["web:1", 3, "3"],
+        ["web:2", 0, "2"],
+      ]),
+    );
     expect(get(cluster).metadata?.annotations).toMatchObject({ "deployment.kubernetes.io/revision": "3" });
     await cluster.close();
   });
@@ -90,7 +123,12 @@ describe("deployment controller", () => {
       await cluster.pass(1000);
       await runPods(cluster.client, (pod) => pod.spec?.containers[0]?.image !== "web:broken");
     }
-    expect(sizes(cluster)).toEqual(expect.arrayContaining([["web:1", 3, "1"], ["web:broken", 1, "2"]]));
+    expect(sizes(cluster)).toEqual(
+      expect.arrayContaining([
+        ["web:1", 3, "1"],
+        ["web:broken", 1, "2"],
+      ]),
+    );
     await cluster.pass(605_000);
     expect(condition(cluster, "Progressing")).toMatchObject({ status: "False", reason: "ProgressDeadlineExceeded" });
     await cluster.close();
@@ -101,13 +139,22 @@ describe("deployment controller", () => {
     await cluster.client.create(resources.deployments, deployment({ strategy: { type: "Recreate" } }));
     await rollOut(cluster);
     for (const pod of cluster.client.objects<corev1.Pod>(resources.pods)) {
-      await cluster.client.patch(resources.pods, { namespace: "shop", name: pod.metadata?.name ?? "" }, { type: "merge", body: { spec: { nodeName: "node-1" } } });
+      await cluster.client.patch(
+        resources.pods,
+        { namespace: "shop", name: pod.metadata?.name ?? "" },
+        { type: "merge", body: { spec: { nodeName: "node-1" } } },
+      );
     }
     await cluster.client.patch(resources.deployments, key, setImage("web:2"));
     await cluster.pass();
     expect(sizes(cluster)).toEqual([["web:1", 0, "1"]]);
     await rollOut(cluster);
-    expect(sizes(cluster)).toEqual(expect.arrayContaining([["web:1", 0, "1"], ["web:2", 3, "2"]]));
+    expect(sizes(cluster)).toEqual(
+      expect.arrayContaining([
+        ["web:1", 0, "1"],
+        ["web:2", 3, "2"],
+      ]),
+    );
     await cluster.close();
   });
 
@@ -123,7 +170,12 @@ describe("deployment controller", () => {
     expect(condition(cluster, "Progressing")).toMatchObject({ status: "Unknown", reason: "DeploymentPaused" });
     await cluster.client.patch(resources.deployments, key, { type: "merge", body: { spec: { paused: null } } });
     await rollOut(cluster);
-    expect(sizes(cluster)).toEqual(expect.arrayContaining([["web:1", 0, "1"], ["web:2", 5, "2"]]));
+    expect(sizes(cluster)).toEqual(
+      expect.arrayContaining([
+        ["web:1", 0, "1"],
+        ["web:2", 5, "2"],
+      ]),
+    );
     await cluster.close();
   });
 
@@ -135,7 +187,11 @@ describe("deployment controller", () => {
       await cluster.client.patch(resources.deployments, key, setImage(image));
     }
     await rollOut(cluster);
-    expect(sizes(cluster).map(([image]) => image).sort()).toEqual(["web:2", "web:3", "web:4"]);
+    expect(
+      sizes(cluster)
+        .map(([image]) => image)
+        .sort(),
+    ).toEqual(["web:2", "web:3", "web:4"]);
     await cluster.close();
   });
 
@@ -145,13 +201,22 @@ describe("deployment controller", () => {
         apiVersion: "apps/v1",
         kind: "ReplicaSet",
         metadata: { name: "web-old", namespace: "shop", labels: { app: "web", "pod-template-hash": "x" } },
-        spec: { replicas: 1, selector: { matchLabels: { app: "web", "pod-template-hash": "x" } }, template: { metadata: { labels: { app: "web", "pod-template-hash": "x" } }, spec: { containers: [{ name: "web", image: "web:1" }] } } },
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: { app: "web", "pod-template-hash": "x" } },
+          template: {
+            metadata: { labels: { app: "web", "pod-template-hash": "x" } },
+            spec: { containers: [{ name: "web", image: "web:1" }] },
+          },
+        },
       } as appsv1.ReplicaSet);
     });
     await cluster.client.create(resources.deployments, deployment());
     await rollOut(cluster);
     const sets = cluster.client.objects<appsv1.ReplicaSet>(resources.replicaSets);
-    expect(sets).toMatchObject([{ metadata: { name: "web-old", ownerReferences: [{ kind: "Deployment", name: "web", controller: true }] }, spec: { replicas: 3 } }]);
+    expect(sets).toMatchObject([
+      { metadata: { name: "web-old", ownerReferences: [{ kind: "Deployment", name: "web", controller: true }] }, spec: { replicas: 3 } },
+    ]);
     await cluster.close();
   });
 

@@ -9,25 +9,39 @@ import { isSameJSON } from "../../core/canonical-json.js";
 import {
   applyRevision,
   byCreation,
+  desiredReplicas,
   draftOf,
   findNewReplicaSet,
   isRolling,
   newReplicaSet,
   nextRevision,
+  REVISION,
   type ReplicaSetDraft,
   resize,
-  REVISION,
   revisionOf,
-  desiredReplicas,
   sumStatus,
 } from "./replica-sets.js";
 import { newReplicaSetSize, rollNew, rollOld } from "./rolling.js";
 import { isScalingEvent, scale } from "./scaling.js";
-import { calculateStatus, type ConditionDraft, deadlineSeconds, findCondition, isComplete, progressCheckAfterMs, rolloutStatus, withCondition } from "./status.js";
+import {
+  type ConditionDraft,
+  calculateStatus,
+  deadlineSeconds,
+  findCondition,
+  isComplete,
+  progressCheckAfterMs,
+  rolloutStatus,
+  withCondition,
+} from "./status.js";
 
 export type DeploymentAction =
   | { readonly verb: "createReplicaSet"; readonly replicaSet: appsv1.ReplicaSet; readonly because: string }
-  | { readonly verb: "updateReplicaSet"; readonly replicaSet: appsv1.ReplicaSet; readonly previousReplicas: number; readonly because: string }
+  | {
+      readonly verb: "updateReplicaSet";
+      readonly replicaSet: appsv1.ReplicaSet;
+      readonly previousReplicas: number;
+      readonly because: string;
+    }
   | { readonly verb: "deleteReplicaSet"; readonly replicaSet: appsv1.ReplicaSet; readonly because: string };
 
 export interface ObservedDeployment {
@@ -98,8 +112,10 @@ function notePause(draft: Draft): void {
   if (deadlineSeconds(deployment) === undefined || progressing?.reason === "ProgressDeadlineExceeded") return;
   const isPaused = deployment.spec?.paused === true;
   const wasPaused = progressing?.reason === "DeploymentPaused";
-  if (isPaused && !wasPaused) condition(draft, { type: "Progressing", status: "Unknown", reason: "DeploymentPaused", message: "Deployment is paused" });
-  if (!isPaused && wasPaused) condition(draft, { type: "Progressing", status: "Unknown", reason: "DeploymentResumed", message: "Deployment is resumed" });
+  if (isPaused && !wasPaused)
+    condition(draft, { type: "Progressing", status: "Unknown", reason: "DeploymentPaused", message: "Deployment is paused" });
+  if (!isPaused && wasPaused)
+    condition(draft, { type: "Progressing", status: "Unknown", reason: "DeploymentResumed", message: "Deployment is resumed" });
 }
 
 function planRolling(draft: Draft): void {
@@ -125,7 +141,9 @@ function planRecreate(draft: Draft): void {
 /** Pods of old ReplicaSets that may still run; only finished ones do not count. */
 function hasOldPods({ old, podsOf }: Draft): boolean {
   if (sumStatus(old, "replicas") > 0) return true;
-  return old.some((draft) => podsOf(draft.object.metadata?.uid ?? "").some((pod) => pod.status?.phase !== "Failed" && pod.status?.phase !== "Succeeded"));
+  return old.some((draft) =>
+    podsOf(draft.object.metadata?.uid ?? "").some((pod) => pod.status?.phase !== "Failed" && pod.status?.phase !== "Succeeded"),
+  );
 }
 
 function ensureCurrent(draft: Draft): ReplicaSetDraft {
@@ -140,7 +158,12 @@ function ensureCurrent(draft: Draft): ReplicaSetDraft {
   current.because = "no ReplicaSet has the current pod template";
   draft.revision = current.annotations[REVISION];
   if (deadlineSeconds(draft.deployment) !== undefined) {
-    condition(draft, { type: "Progressing", status: "True", reason: "NewReplicaSetCreated", message: `Created new replica set "${current.object.metadata?.name}"` });
+    condition(draft, {
+      type: "Progressing",
+      status: "True",
+      reason: "NewReplicaSetCreated",
+      message: `Created new replica set "${current.object.metadata?.name}"`,
+    });
   }
   return current;
 }
@@ -151,7 +174,12 @@ function adoptCurrent(draft: Draft, current: ReplicaSetDraft): void {
   current.minReadySeconds = draft.deployment.spec?.minReadySeconds ?? 0;
   draft.revision = current.annotations[REVISION];
   if (deadlineSeconds(draft.deployment) !== undefined && findCondition(draft.conditions, "Progressing") === undefined) {
-    condition(draft, { type: "Progressing", status: "True", reason: "FoundNewReplicaSet", message: `Found new replica set "${current.object.metadata?.name}"` });
+    condition(draft, {
+      type: "Progressing",
+      status: "True",
+      reason: "FoundNewReplicaSet",
+      message: `Found new replica set "${current.object.metadata?.name}"`,
+    });
   }
 }
 
@@ -175,7 +203,9 @@ function isObserved({ metadata, status }: appsv1.ReplicaSet): boolean {
 
 function finish(draft: Draft, status: appsv1.DeploymentStatus, surplus: readonly appsv1.ReplicaSet[]): DeploymentPlan {
   const writes = allOf(draft).flatMap((replicaSet) => actionFor(replicaSet));
-  const deletions = surplus.map((replicaSet): DeploymentAction => ({ verb: "deleteReplicaSet", replicaSet, because: "revisionHistoryLimit is exceeded" }));
+  const deletions = surplus.map(
+    (replicaSet): DeploymentAction => ({ verb: "deleteReplicaSet", replicaSet, because: "revisionHistoryLimit is exceeded" }),
+  );
   return {
     actions: [...writes, ...deletions],
     status,
@@ -189,6 +219,9 @@ function actionFor(draft: ReplicaSetDraft): DeploymentAction[] {
   const spec = { ...object.spec, replicas, minReadySeconds } as appsv1.ReplicaSetSpec;
   const next: appsv1.ReplicaSet = { ...object, metadata: { ...object.metadata, annotations }, spec };
   if (draft.isNew) return [{ verb: "createReplicaSet", replicaSet: next, because }];
-  const isSame = replicas === (object.spec?.replicas ?? 0) && minReadySeconds === (object.spec?.minReadySeconds ?? 0) && isSameJSON(annotations, object.metadata?.annotations ?? {});
+  const isSame =
+    replicas === (object.spec?.replicas ?? 0) &&
+    minReadySeconds === (object.spec?.minReadySeconds ?? 0) &&
+    isSameJSON(annotations, object.metadata?.annotations ?? {});
   return isSame ? [] : [{ verb: "updateReplicaSet", replicaSet: next, previousReplicas: object.spec?.replicas ?? 0, because }];
 }

@@ -7,7 +7,17 @@
 // (8 old + 3 new); each new one that becomes available lets one more old one go and one more new one come.
 // Source: pkg/controller/deployment/rolling.go.
 import type { appsv1 } from "@lenj/proto/k8s";
-import { byCreation, desiredReplicas, isRolling, maxSurge, maxUnavailable, type ReplicaSetDraft, resize, sumReplicas, sumStatus } from "./replica-sets.js";
+import {
+  byCreation,
+  desiredReplicas,
+  isRolling,
+  maxSurge,
+  maxUnavailable,
+  type ReplicaSetDraft,
+  resize,
+  sumReplicas,
+  sumStatus,
+} from "./replica-sets.js";
 
 /** The size that the new ReplicaSet may have now. */
 export function newReplicaSetSize(deployment: appsv1.Deployment, all: readonly ReplicaSetDraft[], current: ReplicaSetDraft): number {

@@ -4,7 +4,16 @@
 // grows in proportion to its share of the former limit of 13, and the largest one takes what rounding left over.
 // Source: pkg/controller/deployment/sync.go scale().
 import type { appsv1 } from "@lenj/proto/k8s";
-import { annotatedSize, byCreation, desiredReplicas, isRolling, maxSurge, type ReplicaSetDraft, resize, sumReplicas } from "./replica-sets.js";
+import {
+  annotatedSize,
+  byCreation,
+  desiredReplicas,
+  isRolling,
+  maxSurge,
+  type ReplicaSetDraft,
+  resize,
+  sumReplicas,
+} from "./replica-sets.js";
 
 /** True when the Deployment was resized since its ReplicaSets were last scaled. */
 export function isScalingEvent(deployment: appsv1.Deployment, all: readonly ReplicaSetDraft[]): boolean {
@@ -23,10 +32,16 @@ export function scale(deployment: appsv1.Deployment, current: ReplicaSetDraft | 
     return;
   }
   if (current !== undefined && isSaturated(deployment, current)) {
-    for (const draft of old.filter((candidate) => candidate.replicas > 0)) resize(draft, 0, deployment, "the new ReplicaSet has all its pods");
+    for (const draft of old.filter((candidate) => candidate.replicas > 0))
+      resize(draft, 0, deployment, "the new ReplicaSet has all its pods");
     return;
   }
-  if (isRolling(deployment)) scaleInProportion(deployment, [...old, ...(current === undefined ? [] : [current])].filter((draft) => draft.replicas > 0), because);
+  if (isRolling(deployment))
+    scaleInProportion(
+      deployment,
+      [...old, ...(current === undefined ? [] : [current])].filter((draft) => draft.replicas > 0),
+      because,
+    );
 }
 
 /** The one that has pods; when none has, the newest. Undefined when several have. */
@@ -38,7 +53,11 @@ function activeOrLatest(current: ReplicaSetDraft | undefined, old: readonly Repl
 
 function isSaturated(deployment: appsv1.Deployment, current: ReplicaSetDraft): boolean {
   const replicas = desiredReplicas(deployment);
-  return current.replicas === replicas && annotatedSize(current).desired === replicas && (current.object.status?.availableReplicas ?? 0) === replicas;
+  return (
+    current.replicas === replicas &&
+    annotatedSize(current).desired === replicas &&
+    (current.object.status?.availableReplicas ?? 0) === replicas
+  );
 }
 
 function scaleInProportion(deployment: appsv1.Deployment, active: readonly ReplicaSetDraft[], because: string): void {

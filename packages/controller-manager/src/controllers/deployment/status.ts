@@ -15,7 +15,11 @@ export interface ConditionDraft {
 }
 
 /** The conditions with `draft` in place of its type; unchanged when its status and reason are already there. */
-export function withCondition(conditions: readonly appsv1.DeploymentCondition[], draft: ConditionDraft, nowMs: number): appsv1.DeploymentCondition[] {
+export function withCondition(
+  conditions: readonly appsv1.DeploymentCondition[],
+  draft: ConditionDraft,
+  nowMs: number,
+): appsv1.DeploymentCondition[] {
   const current = findCondition(conditions, draft.type);
   if (current !== undefined && current.status === draft.status && current.reason === draft.reason) return [...conditions];
   const now = formatTime(nowMs);
@@ -24,7 +28,10 @@ export function withCondition(conditions: readonly appsv1.DeploymentCondition[],
   return [...without(conditions, draft.type), { ...draft, lastUpdateTime: now, lastTransitionTime }];
 }
 
-export function findCondition(conditions: readonly appsv1.DeploymentCondition[] | undefined, type: ConditionDraft["type"]): appsv1.DeploymentCondition | undefined {
+export function findCondition(
+  conditions: readonly appsv1.DeploymentCondition[] | undefined,
+  type: ConditionDraft["type"],
+): appsv1.DeploymentCondition | undefined {
   return conditions?.find((condition) => condition.type === type);
 }
 
@@ -65,7 +72,12 @@ export function calculateStatus({ deployment, conditions, current, old, nowMs }:
       conditions,
       isAvailable
         ? { type: "Available", status: "True", reason: "MinimumReplicasAvailable", message: "Deployment has minimum availability." }
-        : { type: "Available", status: "False", reason: "MinimumReplicasUnavailable", message: "Deployment does not have minimum availability." },
+        : {
+            type: "Available",
+            status: "False",
+            reason: "MinimumReplicasUnavailable",
+            message: "Deployment does not have minimum availability.",
+          },
       nowMs,
     ),
   };
@@ -112,29 +124,60 @@ export function rolloutStatus(input: StatusInput): appsv1.DeploymentStatus {
     conditions = without(conditions, "Progressing");
   } else if (!wasComplete) {
     if (isComplete(deployment, status)) {
-      conditions = withCondition(conditions, { type: "Progressing", status: "True", reason: "NewReplicaSetAvailable", message: `${subject} has successfully progressed.` }, nowMs);
+      conditions = withCondition(
+        conditions,
+        { type: "Progressing", status: "True", reason: "NewReplicaSetAvailable", message: `${subject} has successfully progressed.` },
+        nowMs,
+      );
     } else if (isProgressing(deployment, status)) {
       conditions = withProgress(conditions, progressing, `${subject} is progressing.`, nowMs);
     } else if (isTimedOut(deployment, progressing, nowMs)) {
-      conditions = withCondition(conditions, { type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message: `${subject} has timed out progressing.` }, nowMs);
+      conditions = withCondition(
+        conditions,
+        { type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message: `${subject} has timed out progressing.` },
+        nowMs,
+      );
     }
   }
   return { ...status, conditions: withReplicaFailure(conditions, current, old) };
 }
 
 /** Every step forward sets lastUpdateTime anew: the deadline counts from the last one. */
-function withProgress(conditions: readonly appsv1.DeploymentCondition[], progressing: appsv1.DeploymentCondition | undefined, message: string, nowMs: number): appsv1.DeploymentCondition[] {
+function withProgress(
+  conditions: readonly appsv1.DeploymentCondition[],
+  progressing: appsv1.DeploymentCondition | undefined,
+  message: string,
+  nowMs: number,
+): appsv1.DeploymentCondition[] {
   const now = formatTime(nowMs);
   const lastTransitionTime = progressing?.status === "True" ? (progressing.lastTransitionTime ?? now) : now;
-  return [...without(conditions, "Progressing"), { type: "Progressing", status: "True", reason: "ReplicaSetUpdated", message, lastUpdateTime: now, lastTransitionTime }];
+  return [
+    ...without(conditions, "Progressing"),
+    { type: "Progressing", status: "True", reason: "ReplicaSetUpdated", message, lastUpdateTime: now, lastTransitionTime },
+  ];
 }
 
-function withReplicaFailure(conditions: readonly appsv1.DeploymentCondition[], current: ReplicaSetDraft | undefined, old: readonly ReplicaSetDraft[]): appsv1.DeploymentCondition[] {
-  const failureOf = (draft: ReplicaSetDraft | undefined): appsv1.ReplicaSetCondition | undefined => draft?.object.status?.conditions?.find((condition) => condition.type === "ReplicaFailure");
+function withReplicaFailure(
+  conditions: readonly appsv1.DeploymentCondition[],
+  current: ReplicaSetDraft | undefined,
+  old: readonly ReplicaSetDraft[],
+): appsv1.DeploymentCondition[] {
+  const failureOf = (draft: ReplicaSetDraft | undefined): appsv1.ReplicaSetCondition | undefined =>
+    draft?.object.status?.conditions?.find((condition) => condition.type === "ReplicaFailure");
   const failure = failureOf(current) ?? old.map(failureOf).find((candidate) => candidate !== undefined);
   const rest = without(conditions, "ReplicaFailure");
   if (failure === undefined) return rest;
-  return [...rest, { type: "ReplicaFailure", status: failure.status, reason: failure.reason, message: failure.message, lastUpdateTime: failure.lastTransitionTime, lastTransitionTime: failure.lastTransitionTime }];
+  return [
+    ...rest,
+    {
+      type: "ReplicaFailure",
+      status: failure.status,
+      reason: failure.reason,
+      message: failure.message,
+      lastUpdateTime: failure.lastTransitionTime,
+      lastTransitionTime: failure.lastTransitionTime,
+    },
+  ];
 }
 
 /** Milliseconds until the progress deadline must be checked, if there is one to check. */
@@ -142,6 +185,11 @@ export function progressCheckAfterMs(deployment: appsv1.Deployment, status: apps
   const seconds = deadlineSeconds(deployment);
   const progressing = findCondition(status.conditions, "Progressing");
   if (seconds === undefined || progressing === undefined) return undefined;
-  if (isComplete(deployment, status) || progressing.reason === "ProgressDeadlineExceeded" || progressing.reason === "NewReplicaSetAvailable") return undefined;
+  if (
+    isComplete(deployment, status) ||
+    progressing.reason === "ProgressDeadlineExceeded" ||
+    progressing.reason === "NewReplicaSetAvailable"
+  )
+    return undefined;
   return Math.max(0, (parseTime(progressing.lastUpdateTime) ?? nowMs) + seconds * 1000 - nowMs) + 1000;
 }

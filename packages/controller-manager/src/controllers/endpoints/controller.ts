@@ -32,21 +32,30 @@ export function createEndpointsController(context: ControllerContext): Controlle
       }
       if (Object.keys(service.spec?.selector ?? {}).length === 0) return;
       const selector = compileLabelMap(service.spec?.selector as Readonly<Record<string, string>>);
-      const wanted = planEndpoints(service, pods.lister.list(namespace).filter((pod) => selector.matches(pod.metadata?.labels ?? {})));
+      const wanted = planEndpoints(
+        service,
+        pods.lister.list(namespace).filter((pod) => selector.matches(pod.metadata?.labels ?? {})),
+      );
       if (existing === undefined) {
         await client.create(resources.endpoints, wanted, { signal }).catch((error: unknown) => {
           if (!isNamespaceTerminating(error) && !isAlreadyExists(error)) throw error;
         });
         return;
       }
-      if (isSameJSON(existing.subsets ?? [], wanted.subsets ?? []) && isSameJSON(existing.metadata?.labels, wanted.metadata?.labels)) return;
-      await client.update(resources.endpoints, { ...existing, metadata: { ...existing.metadata, ...wanted.metadata }, subsets: wanted.subsets ?? [] }, { signal });
+      if (isSameJSON(existing.subsets ?? [], wanted.subsets ?? []) && isSameJSON(existing.metadata?.labels, wanted.metadata?.labels))
+        return;
+      await client.update(
+        resources.endpoints,
+        { ...existing, metadata: { ...existing.metadata, ...wanted.metadata }, subsets: wanted.subsets ?? [] },
+        { signal },
+      );
     },
   });
   const enqueueServicesOf = (pod: corev1.Pod): void => {
     for (const service of services.lister.list(pod.metadata?.namespace)) {
       const selector = service.spec?.selector ?? {};
-      const matches = Object.keys(selector).length > 0 && Object.entries(selector).every(([label, value]) => pod.metadata?.labels?.[label] === value);
+      const matches =
+        Object.keys(selector).length > 0 && Object.entries(selector).every(([label, value]) => pod.metadata?.labels?.[label] === value);
       if (matches) loop.queue.addAfter(objectName(service), BATCH_MS);
     }
   };

@@ -12,15 +12,22 @@ const HEADLESS_LABEL = "service.kubernetes.io/headless";
 
 export function planEndpoints(service: corev1.Service, pods: readonly corev1.Pod[]): corev1.Endpoints {
   const withUnready = service.spec?.publishNotReadyAddresses === true;
-  const subsets = new Map<string, { ports: corev1.EndpointPort[]; addresses: corev1.EndpointAddress[]; notReadyAddresses: corev1.EndpointAddress[] }>();
-  const usable = pods.filter((pod) => addressOf(pod, "IPv4") !== undefined && !isPodFinished(pod) && (pod.metadata?.deletionTimestamp === undefined || withUnready));
+  const subsets = new Map<
+    string,
+    { ports: corev1.EndpointPort[]; addresses: corev1.EndpointAddress[]; notReadyAddresses: corev1.EndpointAddress[] }
+  >();
+  const usable = pods.filter(
+    (pod) => addressOf(pod, "IPv4") !== undefined && !isPodFinished(pod) && (pod.metadata?.deletionTimestamp === undefined || withUnready),
+  );
   for (const pod of [...usable].sort(byName).slice(0, ADDRESSES_MAX)) {
-    const ports = portsFor(service, pod).map(({ name, port, protocol, appProtocol }): corev1.EndpointPort => ({
-      ...(name ? { name } : {}),
-      port: port ?? 0,
-      protocol: protocol ?? "TCP",
-      ...(appProtocol === undefined ? {} : { appProtocol }),
-    }));
+    const ports = portsFor(service, pod).map(
+      ({ name, port, protocol, appProtocol }): corev1.EndpointPort => ({
+        ...(name ? { name } : {}),
+        port: port ?? 0,
+        protocol: protocol ?? "TCP",
+        ...(appProtocol === undefined ? {} : { appProtocol }),
+      }),
+    );
     const key = JSON.stringify(ports);
     const subset = subsets.get(key) ?? { ports, addresses: [], notReadyAddresses: [] };
     subsets.set(key, subset);

@@ -42,7 +42,12 @@ class EndpointSliceController {
       name: "endpoint_slice",
       reconcile: (name, signal) => this.#reconcile(name, signal),
       isReady: async (signal) => {
-        await Promise.all([this.#services.whenSynced(signal), this.#pods.whenSynced(signal), this.#nodes.whenSynced(signal), this.#slices.whenSynced(signal)]);
+        await Promise.all([
+          this.#services.whenSynced(signal),
+          this.#pods.whenSynced(signal),
+          this.#nodes.whenSynced(signal),
+          this.#slices.whenSynced(signal),
+        ]);
       },
       workers: context.config.concurrentServiceEndpointSyncs,
       clock: context.clock,
@@ -72,7 +77,8 @@ class EndpointSliceController {
       onAdd: (slice) => this.#onSlice(slice),
       onUpdate: (_, slice) => this.#onSlice(slice),
       onDelete: (slice) => {
-        if (slice.metadata?.labels?.[MANAGED_BY_LABEL] === MANAGED_BY && !this.#tracker.onDeleted(serviceNameOf(slice), slice)) queue.add(serviceNameOf(slice));
+        if (slice.metadata?.labels?.[MANAGED_BY_LABEL] === MANAGED_BY && !this.#tracker.onDeleted(serviceNameOf(slice), slice))
+          queue.add(serviceNameOf(slice));
       },
     });
     this.#nodes.addHandler({
@@ -92,7 +98,8 @@ class EndpointSliceController {
   #enqueueServicesOf(pod: corev1.Pod): void {
     for (const service of this.#services.lister.list(pod.metadata?.namespace)) {
       const selector = service.spec?.selector;
-      if (selector !== undefined && compileLabelMap(selector).matches(pod.metadata?.labels)) this.loop.queue.addAfter(objectName(service), BATCH_MS);
+      if (selector !== undefined && compileLabelMap(selector).matches(pod.metadata?.labels))
+        this.loop.queue.addAfter(objectName(service), BATCH_MS);
     }
   }
 
@@ -123,13 +130,19 @@ class EndpointSliceController {
     const namespace = service.metadata?.namespace ?? "";
     try {
       await allOrFirstError([
-        ...plan.create.map(async (slice) => this.#tracker.onWritten(name, await client.create(resources.endpointSlices, slice, { signal }))),
-        ...plan.update.map(async (slice) => this.#tracker.onWritten(name, await client.update(resources.endpointSlices, slice, { signal }))),
+        ...plan.create.map(async (slice) =>
+          this.#tracker.onWritten(name, await client.create(resources.endpointSlices, slice, { signal })),
+        ),
+        ...plan.update.map(async (slice) =>
+          this.#tracker.onWritten(name, await client.update(resources.endpointSlices, slice, { signal })),
+        ),
         ...plan.remove.map(async (slice) => {
           this.#tracker.expectDeletion(name, slice);
-          await client.delete(resources.endpointSlices, { namespace, name: slice.metadata?.name ?? "" }, { ...uidPrecondition(slice), signal }).catch((error: unknown) => {
-            if (!isNotFound(error)) throw error;
-          });
+          await client
+            .delete(resources.endpointSlices, { namespace, name: slice.metadata?.name ?? "" }, { ...uidPrecondition(slice), signal })
+            .catch((error: unknown) => {
+              if (!isNotFound(error)) throw error;
+            });
         }),
       ]);
     } catch (error) {

@@ -6,7 +6,12 @@ import type { AddressType } from "./plan.js";
 const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 /** Undefined: the pod has no address of this type, or is done. */
-export function endpointFor(pod: corev1.Pod, service: corev1.Service, node: corev1.Node | undefined, type: AddressType): discoveryv1.Endpoint | undefined {
+export function endpointFor(
+  pod: corev1.Pod,
+  service: corev1.Service,
+  node: corev1.Node | undefined,
+  type: AddressType,
+): discoveryv1.Endpoint | undefined {
   const address = addressOf(pod, type);
   if (address === undefined || isPodFinished(pod)) return undefined;
   const isTerminating = pod.metadata?.deletionTimestamp !== undefined;
@@ -17,7 +22,11 @@ export function endpointFor(pod: corev1.Pod, service: corev1.Service, node: core
   const { name = "", namespace = "", uid = "" } = pod.metadata ?? {};
   return {
     addresses: [address],
-    conditions: { ready: service.spec?.publishNotReadyAddresses === true || (isServing && !isTerminating), serving: isServing, terminating: isTerminating },
+    conditions: {
+      ready: service.spec?.publishNotReadyAddresses === true || (isServing && !isTerminating),
+      serving: isServing,
+      terminating: isTerminating,
+    },
     ...(hostname !== undefined && { hostname }),
     targetRef: { kind: "Pod", namespace, name, uid },
     ...(nodeName !== "" && { nodeName }),
@@ -33,7 +42,9 @@ export function addressOf(pod: corev1.Pod, type: AddressType): string | undefine
 /** Pods of a headless Service that name it as their subdomain get a DNS name of their own. */
 export function hostnameFor(pod: corev1.Pod, service: corev1.Service): string | undefined {
   const { hostname = "", subdomain } = pod.spec ?? {};
-  return hostname !== "" && subdomain === service.metadata?.name && pod.metadata?.namespace === service.metadata?.namespace ? hostname : undefined;
+  return hostname !== "" && subdomain === service.metadata?.name && pod.metadata?.namespace === service.metadata?.namespace
+    ? hostname
+    : undefined;
 }
 
 /** A port whose name the pod does not have is left out. */
@@ -42,7 +53,14 @@ export function portsFor(service: corev1.Service, pod: corev1.Pod): discoveryv1.
   return ports.flatMap((port) => {
     const number = resolveTargetPort(port, pod);
     if (number === undefined) return [];
-    return [{ name: port.name ?? "", protocol: port.protocol ?? "TCP", port: number, ...(port.appProtocol !== undefined && { appProtocol: port.appProtocol }) }];
+    return [
+      {
+        name: port.name ?? "",
+        protocol: port.protocol ?? "TCP",
+        port: number,
+        ...(port.appProtocol !== undefined && { appProtocol: port.appProtocol }),
+      },
+    ];
   });
 }
 

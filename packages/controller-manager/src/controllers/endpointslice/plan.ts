@@ -32,7 +32,11 @@ export interface SlicePlan {
 }
 
 export function planEndpointSlices(observed: ObservedService): SlicePlan {
-  const plan: { create: discoveryv1.EndpointSlice[]; update: discoveryv1.EndpointSlice[]; remove: discoveryv1.EndpointSlice[] } = { create: [], update: [], remove: [] };
+  const plan: { create: discoveryv1.EndpointSlice[]; update: discoveryv1.EndpointSlice[]; remove: discoveryv1.EndpointSlice[] } = {
+    create: [],
+    update: [],
+    remove: [],
+  };
   const types = addressTypes(observed.service);
   for (const slice of observed.slices) if (!types.includes(slice.addressType as AddressType)) plan.remove.push(slice);
   for (const type of types) planAddressType(observed, type, plan);
@@ -51,7 +55,11 @@ interface PortGroup {
   readonly endpoints: Map<string, discoveryv1.Endpoint>;
 }
 
-function planAddressType(observed: ObservedService, type: AddressType, plan: { create: discoveryv1.EndpointSlice[]; update: discoveryv1.EndpointSlice[]; remove: discoveryv1.EndpointSlice[] }): void {
+function planAddressType(
+  observed: ObservedService,
+  type: AddressType,
+  plan: { create: discoveryv1.EndpointSlice[]; update: discoveryv1.EndpointSlice[]; remove: discoveryv1.EndpointSlice[] },
+): void {
   const groups = groupByPorts(observed, type);
   const existing = observed.slices.filter((slice) => slice.addressType === type);
   const used = new Set<discoveryv1.EndpointSlice>();
@@ -106,7 +114,8 @@ function planGroup(
     return { slice, endpoints };
   });
   // The fullest first, so that slices with room stay few.
-  for (const entry of [...kept].sort((a, b) => b.endpoints.length - a.endpoints.length)) fill(entry.endpoints, missing, observed.endpointsPerSliceMax);
+  for (const entry of [...kept].sort((a, b) => b.endpoints.length - a.endpoints.length))
+    fill(entry.endpoints, missing, observed.endpointsPerSliceMax);
   for (const { slice, endpoints } of kept) {
     if (endpoints.length === 0) plan.remove.push(slice);
     else pushIfChanged(observed, slice, group.ports, endpoints, plan.update);
@@ -134,11 +143,19 @@ function pushIfChanged(
   updates: discoveryv1.EndpointSlice[],
 ): void {
   const labels = sliceLabels(observed.service);
-  const isSame = isSameJSON(slice.endpoints ?? [], endpoints) && isSameJSON(slice.ports ?? [], ports) && isSameJSON(slice.metadata?.labels ?? {}, labels);
+  const isSame =
+    isSameJSON(slice.endpoints ?? [], endpoints) &&
+    isSameJSON(slice.ports ?? [], ports) &&
+    isSameJSON(slice.metadata?.labels ?? {}, labels);
   if (!isSame) updates.push({ ...slice, metadata: { ...slice.metadata, labels }, ports, endpoints });
 }
 
-function newSlice({ service }: ObservedService, addressType: AddressType, ports: discoveryv1.EndpointPort[], endpoints: discoveryv1.Endpoint[]): discoveryv1.EndpointSlice {
+function newSlice(
+  { service }: ObservedService,
+  addressType: AddressType,
+  ports: discoveryv1.EndpointPort[],
+  endpoints: discoveryv1.Endpoint[],
+): discoveryv1.EndpointSlice {
   const { name = "", namespace, uid = "" } = service.metadata ?? {};
   const trigger = service.metadata?.annotations?.[TRIGGER_TIME];
   return {

@@ -14,7 +14,10 @@ import { FOREGROUND, type GraphNode, ORPHAN, OwnerGraph, type OwnerState, planCo
 export function createGarbageCollector(context: ControllerContext): Controller {
   const collector = new GarbageCollector(context);
   const watched = resourceCatalog.filter(({ resource }) => resource !== "events");
-  const informers = watched.map((entry) => ({ entry, informer: context.informers.informer<KubeObject>(gvrOf(entry), { transform: metadataOnly }) }));
+  const informers = watched.map((entry) => ({
+    entry,
+    informer: context.informers.informer<KubeObject>(gvrOf(entry), { transform: metadataOnly }),
+  }));
   const loop = makeLoop(context, {
     name: "garbage_collector",
     workers: context.config.concurrentGCSyncs,
@@ -45,7 +48,8 @@ class GarbageCollector {
   onPut(entry: CatalogEntry, object: KubeObject): void {
     const node = this.#graph.put(entry, object);
     if (node.owners.length > 0 || node.isDeleting) this.enqueue(node.uid);
-    if (node.isDeleting && node.finalizers.includes(FOREGROUND)) for (const dependent of this.#graph.dependentsOf(node.uid)) this.enqueue(dependent.uid);
+    if (node.isDeleting && node.finalizers.includes(FOREGROUND))
+      for (const dependent of this.#graph.dependentsOf(node.uid)) this.enqueue(dependent.uid);
   }
 
   onDelete(uid: string): void {
@@ -73,14 +77,25 @@ class GarbageCollector {
     if (states === undefined) return;
     const decision = planCollect(states, this.#graph.dependentsOf(uid).length > 0, finalizers);
     if (decision.verb === "dropOwners") {
-      await this.#patchMetadata(node, { resourceVersion: latest.metadata.resourceVersion, ownerReferences: ownerReferences.filter((owner) => !decision.uids.includes(owner.uid)) }, signal);
+      await this.#patchMetadata(
+        node,
+        {
+          resourceVersion: latest.metadata.resourceVersion,
+          ownerReferences: ownerReferences.filter((owner) => !decision.uids.includes(owner.uid)),
+        },
+        signal,
+      );
     } else if (decision.verb === "delete") {
       await this.#delete(node, decision.policy, decision.because, signal);
     }
   }
 
   /** Undefined: an owner is of a kind nobody here knows, so the object is left alone. */
-  async #ownerStates(node: GraphNode, owners: readonly metav1.OwnerReference[], signal: AbortSignal): Promise<Map<string, OwnerState> | undefined> {
+  async #ownerStates(
+    node: GraphNode,
+    owners: readonly metav1.OwnerReference[],
+    signal: AbortSignal,
+  ): Promise<Map<string, OwnerState> | undefined> {
     const states = new Map<string, OwnerState>();
     for (const owner of owners) {
       const entry = findByKind(owner.apiVersion, owner.kind);
@@ -93,7 +108,8 @@ class GarbageCollector {
       }
       const live = await this.#read(entry, entry.namespaced ? node.namespace : undefined, owner.name, signal);
       if (live?.metadata?.uid !== owner.uid) states.set(owner.uid, "absent");
-      else if (live.metadata.deletionTimestamp !== undefined && (live.metadata.finalizers ?? []).includes(FOREGROUND)) states.set(owner.uid, "waiting");
+      else if (live.metadata.deletionTimestamp !== undefined && (live.metadata.finalizers ?? []).includes(FOREGROUND))
+        states.set(owner.uid, "waiting");
       else states.set(owner.uid, "solid");
     }
     return states;
@@ -101,7 +117,9 @@ class GarbageCollector {
 
   async #finishForeground(node: GraphNode, latest: KubeObject, signal: AbortSignal): Promise<void> {
     const dependents = this.#graph.dependentsOf(node.uid);
-    const blocking = dependents.filter((dependent) => dependent.owners.some((owner) => owner.uid === node.uid && owner.blockOwnerDeletion === true));
+    const blocking = dependents.filter((dependent) =>
+      dependent.owners.some((owner) => owner.uid === node.uid && owner.blockOwnerDeletion === true),
+    );
     if (blocking.length === 0) await this.#removeFinalizer(node, latest, FOREGROUND, signal);
     else for (const dependent of blocking) if (!dependent.isDeleting) this.enqueue(dependent.uid);
   }
@@ -128,11 +146,18 @@ class GarbageCollector {
     });
   }
 
-  async #delete(node: GraphNode, propagationPolicy: "Foreground" | "Background" | "Orphan", because: string, signal: AbortSignal): Promise<void> {
+  async #delete(
+    node: GraphNode,
+    propagationPolicy: "Foreground" | "Background" | "Orphan",
+    because: string,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#context.logger.debug("Deleting item", { resource: node.resource.resource, object: node.name, propagationPolicy, because });
-    await this.#context.client.delete(gvrOf(node.resource), keyOf(node), { preconditions: { uid: node.uid }, propagationPolicy, signal }).catch((error: unknown) => {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    });
+    await this.#context.client
+      .delete(gvrOf(node.resource), keyOf(node), { preconditions: { uid: node.uid }, propagationPolicy, signal })
+      .catch((error: unknown) => {
+        if (!isNotFound(error) && !isConflict(error)) throw error;
+      });
   }
 
   async #read(entry: CatalogEntry, namespace: string | undefined, name: string, signal: AbortSignal): Promise<KubeObject | undefined> {

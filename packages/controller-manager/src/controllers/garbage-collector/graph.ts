@@ -34,7 +34,15 @@ export class OwnerGraph {
 
   put(resource: CatalogEntry, object: KubeObject): GraphNode {
     const { uid = "", namespace, name = "", ownerReferences = [], deletionTimestamp, finalizers = [] } = object.metadata ?? {};
-    const node: GraphNode = { uid, resource, namespace, name, owners: ownerReferences, isDeleting: deletionTimestamp !== undefined, finalizers };
+    const node: GraphNode = {
+      uid,
+      resource,
+      namespace,
+      name,
+      owners: ownerReferences,
+      isDeleting: deletionTimestamp !== undefined,
+      finalizers,
+    };
     this.#unlink(uid);
     this.#nodes.set(uid, node);
     for (const owner of ownerReferences) {
@@ -68,12 +76,18 @@ export type CollectDecision =
   | { readonly verb: "delete"; readonly policy: "Foreground" | "Background" | "Orphan"; readonly because: string };
 
 /** What becomes of an object whose owners were looked up. One living owner keeps it. */
-export function planCollect(states: ReadonlyMap<string, OwnerState>, hasDependents: boolean, finalizers: readonly string[]): CollectDecision {
+export function planCollect(
+  states: ReadonlyMap<string, OwnerState>,
+  hasDependents: boolean,
+  finalizers: readonly string[],
+): CollectDecision {
   const uidsIn = (wanted: OwnerState): string[] => [...states].filter(([, state]) => state === wanted).map(([uid]) => uid);
   if (states.size === 0) return { verb: "keep" };
   const gone = [...uidsIn("absent"), ...uidsIn("waiting")];
-  if (uidsIn("solid").length > 0) return gone.length === 0 ? { verb: "keep" } : { verb: "dropOwners", uids: gone, because: "another owner keeps the object" };
-  if (uidsIn("waiting").length > 0 && hasDependents) return { verb: "delete", policy: "Foreground", because: "an owner waits for its dependents to go" };
+  if (uidsIn("solid").length > 0)
+    return gone.length === 0 ? { verb: "keep" } : { verb: "dropOwners", uids: gone, because: "another owner keeps the object" };
+  if (uidsIn("waiting").length > 0 && hasDependents)
+    return { verb: "delete", policy: "Foreground", because: "an owner waits for its dependents to go" };
   if (finalizers.includes(ORPHAN)) return { verb: "delete", policy: "Orphan", because: "no owner is left" };
   return { verb: "delete", policy: finalizers.includes(FOREGROUND) ? "Foreground" : "Background", because: "no owner is left" };
 }

@@ -38,13 +38,18 @@ export function createNamespaceController(context: ControllerContext): Controlle
       });
       if (namespace?.metadata?.deletionTimestamp === undefined || !(namespace.spec?.finalizers ?? []).includes(FINALIZER)) return undefined;
       const remainingPods = await empty(resources.pods, name, signal);
-      const remaining = remainingPods === undefined ? (await Promise.all(contents.map((resource) => empty(resource, name, signal)))).filter((entry) => entry !== undefined) : [remainingPods];
+      const remaining =
+        remainingPods === undefined
+          ? (await Promise.all(contents.map((resource) => empty(resource, name, signal)))).filter((entry) => entry !== undefined)
+          : [remainingPods];
       const updated = await writeConditions(namespace, remaining, signal);
       if (remaining.length > 0) return { requeueAfterMs: RETRY_MS };
       const finalizers = (updated.spec?.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
-      await client.update(resources.namespaces, { ...updated, spec: { ...updated.spec, finalizers } }, { subresource: "finalize", signal }).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
+      await client
+        .update(resources.namespaces, { ...updated, spec: { ...updated.spec, finalizers } }, { subresource: "finalize", signal })
+        .catch((error: unknown) => {
+          if (!isNotFound(error)) throw error;
+        });
       return undefined;
     },
   });
@@ -57,12 +62,16 @@ export function createNamespaceController(context: ControllerContext): Controlle
       if (before.items.length === 0) return undefined;
       await client.deleteCollection(resource, { namespace }, { propagationPolicy: "Background", signal }).catch(async (error: unknown) => {
         if (!isApiError(error) || error.code !== 405) throw error;
-        for (const item of before.items) await client.delete(resource, { namespace, name: item.metadata?.name ?? "" }, { propagationPolicy: "Background", signal });
+        for (const item of before.items)
+          await client.delete(resource, { namespace, name: item.metadata?.name ?? "" }, { propagationPolicy: "Background", signal });
       });
       const { items } = await client.list<KubeObject>(resource, { namespace, signal });
       const finalizers = new Map<string, number>();
-      for (const finalizer of items.flatMap((item) => item.metadata?.finalizers ?? [])) finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
-      return items.length === 0 ? undefined : { resource: gvr.group === "" ? gvr.resource : `${gvr.resource}.${gvr.group}`, count: items.length, finalizers };
+      for (const finalizer of items.flatMap((item) => item.metadata?.finalizers ?? []))
+        finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
+      return items.length === 0
+        ? undefined
+        : { resource: gvr.group === "" ? gvr.resource : `${gvr.resource}.${gvr.group}`, count: items.length, finalizers };
     } catch (error) {
       // Not served by this api-server, so nothing can be stored in it.
       if (isNotFound(error) || (isApiError(error) && error.code === 405)) return undefined;
@@ -70,11 +79,19 @@ export function createNamespaceController(context: ControllerContext): Controlle
     }
   }
 
-  async function writeConditions(namespace: corev1.Namespace, remaining: readonly Remaining[], signal: AbortSignal): Promise<corev1.Namespace> {
+  async function writeConditions(
+    namespace: corev1.Namespace,
+    remaining: readonly Remaining[],
+    signal: AbortSignal,
+  ): Promise<corev1.Namespace> {
     const conditions = namespaceConditions(namespace, remaining, formatTime(clock.wallMs()));
     const isSame = namespace.status?.phase === "Terminating" && JSON.stringify(namespace.status.conditions) === JSON.stringify(conditions);
     if (isSame) return namespace;
-    return client.update<corev1.Namespace>(resources.namespaces, { ...namespace, status: { ...namespace.status, phase: "Terminating", conditions } }, { subresource: "status", signal });
+    return client.update<corev1.Namespace>(
+      resources.namespaces,
+      { ...namespace, status: { ...namespace.status, phase: "Terminating", conditions } },
+      { subresource: "status", signal },
+    );
   }
 
   const enqueue = (namespace: corev1.Namespace): void => {
@@ -98,14 +115,37 @@ function namespaceConditions(namespace: corev1.Namespace, remaining: readonly Re
   const wanted: readonly [string, boolean, string, string][] = [
     ["NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered"],
     ["NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions", "All legacy kube types successfully parsed"],
-    ["NamespaceDeletionContentFailure", false, "ContentDeleted", remaining.length > 0 ? "All content successfully deleted, may be waiting on finalization" : "All content successfully deleted"],
-    ["NamespaceContentRemaining", remaining.length > 0, remaining.length > 0 ? "SomeResourcesRemain" : "ContentRemoved", remaining.length > 0 ? `Some resources are remaining: ${contentText}` : "All content successfully removed"],
-    ["NamespaceFinalizersRemaining", finalizers.size > 0, finalizers.size > 0 ? "SomeFinalizersRemain" : "ContentHasNoFinalizers", finalizers.size > 0 ? `Some content in the namespace has finalizers remaining: ${finalizerText}` : "All content-preserving finalizers finished"],
+    [
+      "NamespaceDeletionContentFailure",
+      false,
+      "ContentDeleted",
+      remaining.length > 0 ? "All content successfully deleted, may be waiting on finalization" : "All content successfully deleted",
+    ],
+    [
+      "NamespaceContentRemaining",
+      remaining.length > 0,
+      remaining.length > 0 ? "SomeResourcesRemain" : "ContentRemoved",
+      remaining.length > 0 ? `Some resources are remaining: ${contentText}` : "All content successfully removed",
+    ],
+    [
+      "NamespaceFinalizersRemaining",
+      finalizers.size > 0,
+      finalizers.size > 0 ? "SomeFinalizersRemain" : "ContentHasNoFinalizers",
+      finalizers.size > 0
+        ? `Some content in the namespace has finalizers remaining: ${finalizerText}`
+        : "All content-preserving finalizers finished",
+    ],
   ];
   return wanted.map(([type, isTrue, reason, message]) => {
     const status = isTrue ? "True" : "False";
     const current = namespace.status?.conditions?.find((condition) => condition.type === type);
     const isSame = current?.status === status && current.reason === reason && current.message === message;
-    return { type, status, lastTransitionTime: isSame ? (current.lastTransitionTime ?? now) : now, reason, message } as corev1.NamespaceCondition;
+    return {
+      type,
+      status,
+      lastTransitionTime: isSame ? (current.lastTransitionTime ?? now) : now,
+      reason,
+      message,
+    } as corev1.NamespaceCondition;
   });
 }

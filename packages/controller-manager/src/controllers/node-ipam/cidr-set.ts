@@ -16,7 +16,8 @@ export class CIDRSet {
     this.#isIPv6 = isIPv6(address);
     this.#bits = this.#isIPv6 ? 128 : 32;
     const maskSize = Number(mask);
-    if (nodeMaskSize < maskSize || nodeMaskSize > this.#bits) throw new Error(`node CIDR mask size ${nodeMaskSize} does not fit cluster CIDR ${cidr}`);
+    if (nodeMaskSize < maskSize || nodeMaskSize > this.#bits)
+      throw new Error(`node CIDR mask size ${nodeMaskSize} does not fit cluster CIDR ${cidr}`);
     this.#nodeMaskSize = nodeMaskSize;
     const hostBits = BigInt(this.#bits - maskSize);
     this.#base = (parseAddress(address) >> hostBits) << hostBits;

@@ -11,10 +11,13 @@ import { CIDRSet } from "./cidr-set.js";
 
 export function createNodeIPAMController(context: ControllerContext): Controller {
   const { config } = context;
-  const sets = config.clusterCIDRs.map((cidr) => new CIDRSet(cidr, cidr.includes(":") ? config.nodeCIDRMaskSizeIPv6 : config.nodeCIDRMaskSize));
+  const sets = config.clusterCIDRs.map(
+    (cidr) => new CIDRSet(cidr, cidr.includes(":") ? config.nodeCIDRMaskSizeIPv6 : config.nodeCIDRMaskSize),
+  );
   const nodes = context.informers.informer<corev1.Node>(resources.nodes);
   const recorder = context.recorder("cidrAllocator");
-  const rangesOf = (node: corev1.Node): readonly string[] => node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined || node.spec.podCIDR === "" ? [] : [node.spec.podCIDR]);
+  const rangesOf = (node: corev1.Node): readonly string[] =>
+    node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined || node.spec.podCIDR === "" ? [] : [node.spec.podCIDR]);
   const occupy = (node: corev1.Node): void => rangesOf(node).forEach((range) => sets.forEach((set) => set.occupy(range)));
   const loop = makeLoop(context, {
     name: "node_ipam",
@@ -27,8 +30,15 @@ export function createNodeIPAMController(context: ControllerContext): Controller
       const ranges = podCIDRs.filter((range) => range !== undefined);
       if (ranges.length < sets.length) {
         release();
-        recorder.event(referenceTo(node, { apiVersion: "v1", kind: "Node" }), "Normal", "CIDRNotAvailable", `Node ${name} status is now: CIDRNotAvailable`);
-        throw new Error("failed to allocate cidr: CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range");
+        recorder.event(
+          referenceTo(node, { apiVersion: "v1", kind: "Node" }),
+          "Normal",
+          "CIDRNotAvailable",
+          `Node ${name} status is now: CIDRNotAvailable`,
+        );
+        throw new Error(
+          "failed to allocate cidr: CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range",
+        );
       }
       try {
         const body = { metadata: { resourceVersion: node.metadata?.resourceVersion }, spec: { podCIDR: ranges[0], podCIDRs: ranges } };

@@ -30,7 +30,11 @@ export function createNodeLifecycleController(context: ControllerContext): Contr
     const heartbeat = (node.status?.conditions ?? []).find((condition) => condition.type === "Ready")?.lastHeartbeatTime ?? "";
     const mark = `${leases.lister.get(LEASE_NAMESPACE, name)?.spec?.renewTime ?? ""} ${heartbeat}`;
     if (heard.get(name)?.mark === mark) return;
-    heard.set(name, { mark, atMs: clock.monotonicMs(), graceMs: heartbeat === "" ? config.nodeStartupGracePeriodMs : config.nodeMonitorGracePeriodMs });
+    heard.set(name, {
+      mark,
+      atMs: clock.monotonicMs(),
+      graceMs: heartbeat === "" ? config.nodeStartupGracePeriodMs : config.nodeMonitorGracePeriodMs,
+    });
   };
 
   const loop = makeLoop(context, {
@@ -42,19 +46,32 @@ export function createNodeLifecycleController(context: ControllerContext): Contr
       listen(name);
       const last = heard.get(name);
       const isSilent = last !== undefined && clock.monotonicMs() - last.atMs > last.graceMs;
-      const isUp = (candidate: corev1.Node): boolean => (candidate.status?.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True");
-      const allDown = nodes.lister.list().every((candidate) => (candidate.metadata?.name === name ? isSilent || !isUp(candidate) : !isUp(candidate)));
+      const isUp = (candidate: corev1.Node): boolean =>
+        (candidate.status?.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True");
+      const allDown = nodes.lister
+        .list()
+        .every((candidate) => (candidate.metadata?.name === name ? isSilent || !isUp(candidate) : !isUp(candidate)));
       const plan = planNode({ node, isSilent, allDown, now: formatTime(clock.wallMs()) });
       if (plan.conditions !== undefined) {
         logger.info("Marking node as silent", { node: name, because: plan.because });
         recorder.event(referenceTo(node, NODE), "Normal", "NodeNotReady", `Node ${name} status is now: NodeNotReady`);
-        await client.patch(resources.nodes, { name }, { type: "strategic", body: { status: { conditions: plan.conditions } } }, { subresource: "status", signal });
+        await client.patch(
+          resources.nodes,
+          { name },
+          { type: "strategic", body: { status: { conditions: plan.conditions } } },
+          { subresource: "status", signal },
+        );
       }
       if (plan.taints !== undefined) {
-        logger.info("Tainting node", { node: name, taints: plan.taints.map((taint) => `${taint.key}:${taint.effect}`), because: plan.because });
+        logger.info("Tainting node", {
+          node: name,
+          taints: plan.taints.map((taint) => `${taint.key}:${taint.effect}`),
+          because: plan.because,
+        });
         // With the version that the plan was made on: taints are a list that others change, too.
         const fresh = await client.get<corev1.Node>(resources.nodes, { name }, { signal });
-        if (JSON.stringify(fresh.spec?.taints) === JSON.stringify(node.spec?.taints)) await client.update(resources.nodes, { ...fresh, spec: { ...fresh.spec, taints: [...plan.taints] } }, { signal });
+        if (JSON.stringify(fresh.spec?.taints) === JSON.stringify(node.spec?.taints))
+          await client.update(resources.nodes, { ...fresh, spec: { ...fresh.spec, taints: [...plan.taints] } }, { signal });
         else return { requeueAfterMs: 100 };
       }
       if (!plan.isReady) await markPodsNotReady(name, signal);
@@ -68,7 +85,12 @@ export function createNodeLifecycleController(context: ControllerContext): Contr
       if (ready?.status !== "True") continue;
       const condition = { ...ready, status: "False", lastTransitionTime: formatTime(clock.wallMs()) };
       try {
-        await client.patch(resources.pods, { namespace: pod.metadata?.namespace ?? "", name: pod.metadata?.name ?? "" }, { type: "strategic", body: { status: { conditions: [condition] } } }, { subresource: "status", signal });
+        await client.patch(
+          resources.pods,
+          { namespace: pod.metadata?.namespace ?? "", name: pod.metadata?.name ?? "" },
+          { type: "strategic", body: { status: { conditions: [condition] } } },
+          { subresource: "status", signal },
+        );
         recorder.event(referenceTo(pod, POD), "Warning", "NodeNotReady", "Node is not ready");
       } catch (error) {
         if (!isNotFound(error) && !isConflict(error)) throw error;
@@ -79,7 +101,8 @@ export function createNodeLifecycleController(context: ControllerContext): Contr
   nodes.addHandler({
     onAdd: (node, isInInitialList) => {
       const name = objectName(node);
-      if (!isInInitialList) recorder.event(referenceTo(node, NODE), "Normal", "RegisteredNode", `Node ${name} event: Registered Node ${name} in Controller`);
+      if (!isInInitialList)
+        recorder.event(referenceTo(node, NODE), "Normal", "RegisteredNode", `Node ${name} event: Registered Node ${name} in Controller`);
       listen(name);
       loop.queue.add(name);
     },

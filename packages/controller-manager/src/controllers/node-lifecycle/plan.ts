@@ -20,7 +20,10 @@ const CONDITION_TAINTS: Readonly<Record<string, Readonly<Record<string, string>>
   NetworkUnavailable: { True: "node.kubernetes.io/network-unavailable" },
 };
 
-const OWN_NO_SCHEDULE: ReadonlySet<string> = new Set([...Object.values(CONDITION_TAINTS).flatMap((byStatus) => Object.values(byStatus)), UNSCHEDULABLE]);
+const OWN_NO_SCHEDULE: ReadonlySet<string> = new Set([
+  ...Object.values(CONDITION_TAINTS).flatMap((byStatus) => Object.values(byStatus)),
+  UNSCHEDULABLE,
+]);
 const OWN_NO_EXECUTE: ReadonlySet<string> = new Set([NOT_READY, UNREACHABLE]);
 
 export interface ObservedNode {
@@ -78,26 +81,39 @@ function silentConditions(current: readonly corev1.NodeCondition[], now: string)
   ];
 }
 
-function desiredTaints(node: corev1.Node, conditions: readonly corev1.NodeCondition[], state: { ready: string; allDown: boolean; now: string }): corev1.Taint[] {
+function desiredTaints(
+  node: corev1.Node,
+  conditions: readonly corev1.NodeCondition[],
+  state: { ready: string; allDown: boolean; now: string },
+): corev1.Taint[] {
   const current = node.spec?.taints ?? [];
   const noSchedule = new Set(conditions.flatMap((condition) => CONDITION_TAINTS[condition.type ?? ""]?.[condition.status ?? ""] ?? []));
   if (node.spec?.unschedulable === true) noSchedule.add(UNSCHEDULABLE);
   const noExecute = new Set(state.ready === "True" || state.allDown ? [] : [state.ready === "False" ? NOT_READY : UNREACHABLE]);
   const isWanted = (taint: corev1.Taint): boolean => {
     if (taint.effect === "NoSchedule" && OWN_NO_SCHEDULE.has(taint.key ?? "")) return noSchedule.has(taint.key ?? "");
-    if (taint.effect === "NoExecute" && OWN_NO_EXECUTE.has(taint.key ?? "")) return noExecute.has(taint.key ?? "") || (state.allDown && state.ready !== "True");
+    if (taint.effect === "NoExecute" && OWN_NO_EXECUTE.has(taint.key ?? ""))
+      return noExecute.has(taint.key ?? "") || (state.allDown && state.ready !== "True");
     return true;
   };
   const kept = current.filter(isWanted);
   const has = (key: string, effect: string): boolean => kept.some((taint) => taint.key === key && taint.effect === effect);
   return [
     ...kept,
-    ...[...noSchedule].filter((key) => !has(key, "NoSchedule")).map((key): corev1.Taint => ({ key, effect: "NoSchedule", ...(key === UNSCHEDULABLE ? { timeAdded: state.now } : {}) })),
-    ...[...noExecute].filter((key) => !has(key, "NoExecute")).map((key): corev1.Taint => ({ key, effect: "NoExecute", timeAdded: state.now })),
+    ...[...noSchedule]
+      .filter((key) => !has(key, "NoSchedule"))
+      .map((key): corev1.Taint => ({ key, effect: "NoSchedule", ...(key === UNSCHEDULABLE ? { timeAdded: state.now } : {}) })),
+    ...[...noExecute]
+      .filter((key) => !has(key, "NoExecute"))
+      .map((key): corev1.Taint => ({ key, effect: "NoExecute", timeAdded: state.now })),
   ];
 }
 
 function isSameTaints(a: readonly corev1.Taint[], b: readonly corev1.Taint[]): boolean {
-  const names = (taints: readonly corev1.Taint[]): string => taints.map((taint) => `${taint.key}=${taint.value ?? ""}:${taint.effect}`).sort().join();
+  const names = (taints: readonly corev1.Taint[]): string =>
+    taints
+      .map((taint) => `${taint.key}=${taint.value ?? ""}:${taint.effect}`)
+      .sort()
+      .join();
   return names(a) === names(b);
 }

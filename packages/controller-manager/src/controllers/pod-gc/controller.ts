@@ -20,11 +20,17 @@ export function createPodGCController(context: ControllerContext): Controller {
     periodMs: PERIOD_MS,
     caches: [pods, nodes],
     work: async (signal) => {
-      const observed = { pods: pods.lister.list(), nodeNames: new Set(nodes.lister.list().map(objectName)), terminatedMax: config.terminatedPodGCThreshold };
+      const observed = {
+        pods: pods.lister.list(),
+        nodeNames: new Set(nodes.lister.list().map(objectName)),
+        terminatedMax: config.terminatedPodGCThreshold,
+      };
       const missing = missingNodes(observed);
       for (const name of missingSinceMs.keys()) if (!missing.has(name)) missingSinceMs.delete(name);
       for (const name of missing) if (!missingSinceMs.has(name)) missingSinceMs.set(name, clock.monotonicMs());
-      const goneNodes = new Set([...missingSinceMs].filter(([, sinceMs]) => clock.monotonicMs() - sinceMs >= QUARANTINE_MS).map(([name]) => name));
+      const goneNodes = new Set(
+        [...missingSinceMs].filter(([, sinceMs]) => clock.monotonicMs() - sinceMs >= QUARANTINE_MS).map(([name]) => name),
+      );
       for (const { pod, because } of planCollection({ ...observed, goneNodes })) {
         logger.info("Deleting pod that nobody cleans up", { pod: objectName(pod), because });
         const key = { namespace: pod.metadata?.namespace ?? "", name: pod.metadata?.name ?? "" };

@@ -17,14 +17,22 @@ export interface Collected {
 }
 
 export function planCollection({ pods, goneNodes, terminatedMax }: ObservedPods): Collected[] {
-  const orphans = pods.filter((pod) => goneNodes.has(pod.spec?.nodeName ?? "")).map((pod): Collected => ({ pod, because: "its node is gone" }));
+  const orphans = pods
+    .filter((pod) => goneNodes.has(pod.spec?.nodeName ?? ""))
+    .map((pod): Collected => ({ pod, because: "its node is gone" }));
   const unscheduled = pods
     .filter((pod) => pod.metadata?.deletionTimestamp !== undefined && !pod.spec?.nodeName)
     .map((pod): Collected => ({ pod, because: "it is being deleted and has no node" }));
   const finished = pods.filter((pod) => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed");
-  const oldestFirst = [...finished].sort((a, b) => ((a.metadata?.creationTimestamp ?? "") < (b.metadata?.creationTimestamp ?? "") ? -1 : 1));
+  const oldestFirst = [...finished].sort((a, b) =>
+    (a.metadata?.creationTimestamp ?? "") < (b.metadata?.creationTimestamp ?? "") ? -1 : 1,
+  );
   const excess = terminatedMax > 0 ? oldestFirst.slice(0, Math.max(0, finished.length - terminatedMax)) : [];
-  return [...orphans, ...unscheduled, ...excess.map((pod): Collected => ({ pod, because: `more than ${terminatedMax} pods have finished` }))];
+  return [
+    ...orphans,
+    ...unscheduled,
+    ...excess.map((pod): Collected => ({ pod, because: `more than ${terminatedMax} pods have finished` })),
+  ];
 }
 
 /** Nodes that pods name and that do not exist. */

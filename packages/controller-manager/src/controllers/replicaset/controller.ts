@@ -14,7 +14,7 @@ import { executeClaims } from "../../drivers/claim.js";
 import { addControllerIndex } from "../../drivers/index-names.js";
 import { PodControl } from "../../drivers/pod-control.js";
 import { planReplicaSet, type ReplicaSetAction } from "./plan.js";
-import { isSameReplicaSetStatus, replicaSetStatus, type ReplicaSetStatusInput } from "./status.js";
+import { isSameReplicaSetStatus, type ReplicaSetStatusInput, replicaSetStatus } from "./status.js";
 
 const KIND = { apiVersion: "apps/v1", kind: "ReplicaSet" } as const;
 
@@ -130,7 +130,9 @@ class ReplicaSetController {
     const isSettled = this.#expectations.isSatisfied(name);
     const pods = await this.#claimPods(replicaSet, signal);
     const activePods = pods.filter(isPodActive);
-    const terminatingPods = pods.filter((pod) => pod.metadata?.deletionTimestamp !== undefined && pod.status?.phase !== "Succeeded" && pod.status?.phase !== "Failed");
+    const terminatingPods = pods.filter(
+      (pod) => pod.metadata?.deletionTimestamp !== undefined && pod.status?.phase !== "Succeeded" && pod.status?.phase !== "Failed",
+    );
     const nowMs = this.#context.clock.wallMs();
     let problem: { error: Error; failure: ReplicaSetStatusInput["failure"] } | undefined;
     if (isSettled && replicaSet.metadata?.deletionTimestamp === undefined) {
@@ -148,7 +150,14 @@ class ReplicaSetController {
     const candidates = [...this.#podIndex.ofController(uid), ...this.#podIndex.orphansIn(namespace).filter(isPodActive)];
     const claims = planClaims(replicaSet, compileLabelSelector(replicaSet.spec?.selector), candidates);
     const { client } = this.#context;
-    return executeClaims(claims, { client, owner: replicaSet, ownerKind: KIND, ownerResource: resources.replicaSets, resource: resources.pods, signal });
+    return executeClaims(claims, {
+      client,
+      owner: replicaSet,
+      ownerKind: KIND,
+      ownerResource: resources.replicaSets,
+      resource: resources.pods,
+      signal,
+    });
   }
 
   /** Pods of this ReplicaSet and of its siblings under the same Deployment, counted a node. */
@@ -165,7 +174,11 @@ class ReplicaSetController {
     return counts;
   }
 
-  async #execute(replicaSet: appsv1.ReplicaSet, action: ReplicaSetAction, signal: AbortSignal): Promise<{ error: Error; failure: ReplicaSetStatusInput["failure"] } | undefined> {
+  async #execute(
+    replicaSet: appsv1.ReplicaSet,
+    action: ReplicaSetAction,
+    signal: AbortSignal,
+  ): Promise<{ error: Error; failure: ReplicaSetStatusInput["failure"] } | undefined> {
     const name = objectName(replicaSet);
     if (action.verb === "createPods") {
       this.#expectations.expectCreations(name, action.count);

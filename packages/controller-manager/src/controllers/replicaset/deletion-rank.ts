@@ -12,7 +12,10 @@ type Rank = (pod: corev1.Pod) => number;
  * A total order: unscheduled, pending, not ready, cheap, crowded, lately ready, often restarted and young pods go first.
  * Ages are compared by power of two, so that pods of about one age are chosen by uid rather than by a second's difference.
  */
-export function compareForDeletion(relatedPodsByNode: ReadonlyMap<string, number>, nowMs: number): (a: corev1.Pod, b: corev1.Pod) => number {
+export function compareForDeletion(
+  relatedPodsByNode: ReadonlyMap<string, number>,
+  nowMs: number,
+): (a: corev1.Pod, b: corev1.Pod) => number {
   const ranks: Rank[] = [
     (pod) => ((pod.spec?.nodeName ?? "") === "" ? 0 : 1),
     (pod) => phaseRank[pod.status?.phase ?? "Pending"] ?? 1,

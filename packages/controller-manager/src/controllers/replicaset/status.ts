@@ -39,6 +39,16 @@ function failureConditions({ replicaSet, failure, nowMs }: ReplicaSetStatusInput
 
 /** Counters that are absent count as zero, as the api-server leaves them out. */
 export function isSameReplicaSetStatus(a: appsv1.ReplicaSetStatus | undefined, b: appsv1.ReplicaSetStatus): boolean {
-  const counters = ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "terminatingReplicas", "observedGeneration"] as const;
-  return counters.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0)) && JSON.stringify(a?.conditions ?? []) === JSON.stringify(b.conditions ?? []);
+  const counters = [
+    "replicas",
+    "fullyLabeledReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "terminatingReplicas",
+    "observedGeneration",
+  ] as const;
+  return (
+    counters.every((name) => (a?.[name] ?? 0) === (b[name] ?? 0)) &&
+    JSON.stringify(a?.conditions ?? []) === JSON.stringify(b.conditions ?? [])
+  );
 }

@@ -22,15 +22,25 @@ export function createRootCAPublisher(context: ControllerContext): Controller {
     caches: [namespaces, configMaps],
     reconcile: async (name, signal) => {
       const namespace = namespaces.lister.getByKey(name);
-      if (namespace === undefined || namespace.status?.phase === "Terminating" || namespace.metadata?.deletionTimestamp !== undefined) return;
+      if (namespace === undefined || namespace.status?.phase === "Terminating" || namespace.metadata?.deletionTimestamp !== undefined)
+        return;
       const current = configMaps.lister.get(name, NAME);
       if (current === undefined) {
-        const made: corev1.ConfigMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: NAME, namespace: name, annotations }, data };
+        const made: corev1.ConfigMap = {
+          apiVersion: "v1",
+          kind: "ConfigMap",
+          metadata: { name: NAME, namespace: name, annotations },
+          data,
+        };
         await context.client.create(resources.configMaps, made, { signal }).catch((error: unknown) => {
           if (!isAlreadyExists(error) && !isNamespaceTerminating(error) && !isNotFound(error)) throw error;
         });
       } else if (!isSameJSON(current.data, data)) {
-        await context.client.update(resources.configMaps, { ...current, data, metadata: { ...current.metadata, annotations: { ...current.metadata?.annotations, ...annotations } } }, { signal });
+        await context.client.update(
+          resources.configMaps,
+          { ...current, data, metadata: { ...current.metadata, annotations: { ...current.metadata?.annotations, ...annotations } } },
+          { signal },
+        );
       }
     },
   });

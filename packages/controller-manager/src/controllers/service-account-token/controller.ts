@@ -36,7 +36,15 @@ export function createTokenController(context: ControllerContext): Controller {
       const data = wantedData(secret, account);
       const isComplete = annotations[ACCOUNT_UID] === uid && Object.entries(data).every(([field, value]) => secret.data?.[field] === value);
       if (isComplete) return;
-      await client.update(resources.secrets, { ...secret, metadata: { ...secret.metadata, annotations: { ...annotations, [ACCOUNT_UID]: uid } }, data: { ...secret.data, ...data } }, { signal });
+      await client.update(
+        resources.secrets,
+        {
+          ...secret,
+          metadata: { ...secret.metadata, annotations: { ...annotations, [ACCOUNT_UID]: uid } },
+          data: { ...secret.data, ...data },
+        },
+        { signal },
+      );
     },
   });
 
@@ -53,7 +61,8 @@ export function createTokenController(context: ControllerContext): Controller {
   function wantedData(secret: corev1.Secret, account: corev1.ServiceAccount): Record<string, string> {
     const { namespace = "", name = "", uid = "" } = account.metadata ?? {};
     const base64 = (text: string): string => Buffer.from(text).toString("base64");
-    const token = (): string => signer.sign({ namespace, serviceAccountName: name, serviceAccountUID: uid, secretName: secret.metadata?.name ?? "" });
+    const token = (): string =>
+      signer.sign({ namespace, serviceAccountName: name, serviceAccountUID: uid, secretName: secret.metadata?.name ?? "" });
     return {
       ...(config.rootCA !== "" && { "ca.crt": base64(config.rootCA) }),
       namespace: base64(namespace),
@@ -61,7 +70,10 @@ export function createTokenController(context: ControllerContext): Controller {
     };
   }
 
-  secrets.addHandler({ onAdd: (secret) => loop.queue.add(objectName(secret)), onUpdate: (_, secret) => loop.queue.add(objectName(secret)) });
+  secrets.addHandler({
+    onAdd: (secret) => loop.queue.add(objectName(secret)),
+    onUpdate: (_, secret) => loop.queue.add(objectName(secret)),
+  });
   accounts.addHandler({
     onDelete: (account) => {
       for (const secret of secrets.lister.list(account.metadata?.namespace)) {

@@ -15,7 +15,8 @@ export function createServiceAccountController(context: ControllerContext): Cont
     caches: [namespaces, accounts],
     reconcile: async (name, signal) => {
       const namespace = namespaces.lister.getByKey(name);
-      if (namespace === undefined || namespace.status?.phase === "Terminating" || namespace.metadata?.deletionTimestamp !== undefined) return;
+      if (namespace === undefined || namespace.status?.phase === "Terminating" || namespace.metadata?.deletionTimestamp !== undefined)
+        return;
       if (accounts.lister.get(name, NAME) !== undefined) return;
       const account: corev1.ServiceAccount = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: NAME, namespace: name } };
       await context.client.create(resources.serviceAccounts, account, { signal }).catch((error: unknown) => {

@@ -32,9 +32,20 @@ export function createTaintEvictionController(context: ControllerContext): Contr
       recorder.event(referenceTo(pod, POD), "Normal", "TaintManagerEviction", `Marking for deletion Pod ${key}`);
       const { namespace, name } = parseObjectName(key);
       const objectKey = { namespace: namespace ?? "", name };
-      const condition = { type: "DisruptionTarget", status: "True", reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", lastTransitionTime: formatTime(clock.wallMs()) };
+      const condition = {
+        type: "DisruptionTarget",
+        status: "True",
+        reason: "DeletionByTaintManager",
+        message: "Taint manager: deleting due to NoExecute taint",
+        lastTransitionTime: formatTime(clock.wallMs()),
+      };
       try {
-        await client.patch(resources.pods, objectKey, { type: "strategic", body: { status: { conditions: [condition] } } }, { subresource: "status", signal });
+        await client.patch(
+          resources.pods,
+          objectKey,
+          { type: "strategic", body: { status: { conditions: [condition] } } },
+          { subresource: "status", signal },
+        );
         await client.delete(resources.pods, objectKey, { ...uidPrecondition(pod), signal });
       } catch (error) {
         if (!isNotFound(error)) throw error;

@@ -7,7 +7,12 @@ describe("planEviction()", () => {
   it("evicts at once what tolerates nothing", () => expect(planEviction([], [taint], nowMs)).toBe(0));
   it("lets stay what tolerates without end", () => expect(planEviction([{ operator: "Exists" }], [taint], nowMs)).toBeUndefined());
   it("waits for the shortest of the matching tolerations, from when the taint was added", () => {
-    const tolerations = [300, 30].map((tolerationSeconds) => ({ key: taint.key, operator: "Exists" as const, effect: "NoExecute" as const, tolerationSeconds }));
+    const tolerations = [300, 30].map((tolerationSeconds) => ({
+      key: taint.key,
+      operator: "Exists" as const,
+      effect: "NoExecute" as const,
+      tolerationSeconds,
+    }));
     expect(planEviction(tolerations, [taint], nowMs + 10_000)).toBe(20_000);
     expect(planEviction(tolerations, [taint], nowMs + 60_000)).toBe(0);
   });

@@ -3,7 +3,11 @@
 import type { corev1 } from "@lenj/proto/k8s";
 
 /** Milliseconds from now until the pod must go: 0 is now; undefined: it may stay. */
-export function planEviction(tolerations: readonly corev1.Toleration[], taints: readonly corev1.Taint[], nowMs: number): number | undefined {
+export function planEviction(
+  tolerations: readonly corev1.Toleration[],
+  taints: readonly corev1.Taint[],
+  nowMs: number,
+): number | undefined {
   let dueInMs: number | undefined;
   for (const taint of taints) {
     if (taint.effect !== "NoExecute") continue;

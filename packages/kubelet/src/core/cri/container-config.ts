@@ -41,7 +41,12 @@ export function containerConfig(input: ContainerConfigInput): Draft<cri.Containe
     envs: [...input.environment].map(([key, value]) => ({ key, value })),
     mounts: input.mounts,
     devices: input.devices,
-    labels: { [labels.podName]: podName(pod), [labels.podNamespace]: podNamespace(pod), [labels.podUID]: podUID(pod), [labels.containerName]: container.name },
+    labels: {
+      [labels.podName]: podName(pod),
+      [labels.podNamespace]: podNamespace(pod),
+      [labels.podUID]: podUID(pod),
+      [labels.containerName]: container.name,
+    },
     annotations: containerAnnotations(pod, container, input.attempt),
     logPath: containerLogPath(container.name, input.attempt),
     stdin: container.stdin === true,
@@ -71,7 +76,9 @@ function containerAnnotations(pod: corev1.Pod, container: corev1.Container, atte
     [annotations.terminationMessagePolicy]: container.terminationMessagePolicy ?? "File",
     ...(grace === undefined ? {} : { [annotations.podTerminationGracePeriod]: String(grace) }),
     ...(deletionGrace === undefined ? {} : { [annotations.podDeletionGracePeriod]: String(deletionGrace) }),
-    ...(container.lifecycle?.preStop === undefined ? {} : { [annotations.preStopHandler]: JSON.stringify({ preStop: container.lifecycle.preStop }) }),
+    ...(container.lifecycle?.preStop === undefined
+      ? {}
+      : { [annotations.preStopHandler]: JSON.stringify({ preStop: container.lifecycle.preStop }) }),
     ...((container.ports ?? []).length === 0 ? {} : { [annotations.ports]: JSON.stringify(container.ports) }),
   };
 }

@@ -1,11 +1,12 @@
 // PodSandboxConfig of a pod. Upstream: kuberuntime_sandbox.go.
-import type { cri } from "./messages.js";
+
 import type { corev1 } from "@lenj/proto/k8s";
 import type { DNSSettings } from "../network/resolv-conf.js";
 import { labels, podLogDirectory, podName, podNamespace, podUID } from "../pod/identity.js";
-import { podCgroup } from "../resources/pod-resources.js";
 import { podSettings } from "../resources/cgroup.js";
+import { podCgroup } from "../resources/pod-resources.js";
 import { type Draft, namespaceMode, protocolNumber } from "./draft.js";
+import type { cri } from "./messages.js";
 import { seccompProfile } from "./security-context.js";
 
 export interface SandboxConfigInput {
@@ -33,7 +34,12 @@ export function sandboxConfig(input: SandboxConfigInput): Draft<cri.PodSandboxCo
     logDirectory: podLogDirectory(input.logRoot, identity),
     dnsConfig: input.dns,
     portMappings: portMappings(pod),
-    labels: { ...(pod.metadata?.labels ?? {}), [labels.podName]: identity.name, [labels.podNamespace]: identity.namespace, [labels.podUID]: identity.uid },
+    labels: {
+      ...(pod.metadata?.labels ?? {}),
+      [labels.podName]: identity.name,
+      [labels.podNamespace]: identity.namespace,
+      [labels.podUID]: identity.uid,
+    },
     annotations: { ...(pod.metadata?.annotations ?? {}) },
     linux: {
       cgroupParent: input.cgroupRoot === undefined ? "" : `${input.cgroupRoot}${podCgroup(pod)}`,
@@ -47,18 +53,28 @@ export function sandboxConfig(input: SandboxConfigInput): Draft<cri.PodSandboxCo
 /** Host ports; in the host's network the containers' own ports are the host's. */
 export function portMappings(pod: corev1.Pod): Draft<cri.PortMapping>[] {
   if (pod.spec?.hostNetwork === true) return [];
-  const containers = [...(pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always"), ...(pod.spec?.containers ?? [])];
+  const containers = [
+    ...(pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always"),
+    ...(pod.spec?.containers ?? []),
+  ];
   return containers.flatMap((container) =>
     (container.ports ?? [])
       .filter((port) => (port.hostPort ?? 0) > 0)
-      .map((port) => ({ protocol: protocolNumber[port.protocol ?? "TCP"] ?? 0, containerPort: port.containerPort, hostPort: port.hostPort ?? 0, hostIp: port.hostIP ?? "" })),
+      .map((port) => ({
+        protocol: protocolNumber[port.protocol ?? "TCP"] ?? 0,
+        containerPort: port.containerPort,
+        hostPort: port.hostPort ?? 0,
+        hostIp: port.hostIP ?? "",
+      })),
   );
 }
 
 function sandboxSecurity(pod: corev1.Pod): Draft<cri.LinuxSandboxSecurityContext> {
   const spec = pod.spec;
   const context = spec?.securityContext;
-  const privileged = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some((container) => container.securityContext?.privileged === true);
+  const privileged = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(
+    (container) => container.securityContext?.privileged === true,
+  );
   return {
     namespaceOptions: namespaceOptions(pod),
     privileged,

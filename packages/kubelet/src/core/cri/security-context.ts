@@ -28,7 +28,12 @@ export interface ImageUser {
 }
 
 /** `targetID`: container whose processes an ephemeral container is to see. */
-export function containerSecurity(pod: corev1.Pod, container: corev1.Container, image: ImageUser, targetID: string | undefined): Draft<cri.LinuxContainerSecurityContext> {
+export function containerSecurity(
+  pod: corev1.Pod,
+  container: corev1.Container,
+  image: ImageUser,
+  targetID: string | undefined,
+): Draft<cri.LinuxContainerSecurityContext> {
   const own = container.securityContext ?? {};
   const shared = pod.spec?.securityContext ?? {};
   const uid = own.runAsUser ?? shared.runAsUser ?? image.uid;
@@ -82,6 +87,11 @@ function verifyNonRoot(pod: corev1.Pod, container: corev1.Container, uid: number
   const asked = container.securityContext?.runAsUser ?? pod.spec?.securityContext?.runAsUser;
   if (asked === 0) throw new KubeletCoreError("CONFIG", `container's runAsUser breaks non-root policy ${where}`);
   if (asked !== undefined) return;
-  if (uid === 0 || (uid === undefined && username === "")) throw new KubeletCoreError("CONFIG", `container has runAsNonRoot and image will run as root ${where}`);
-  if (username !== "") throw new KubeletCoreError("CONFIG", `container has runAsNonRoot and image has non-numeric user (${username}), cannot verify user is non-root ${where}`);
+  if (uid === 0 || (uid === undefined && username === ""))
+    throw new KubeletCoreError("CONFIG", `container has runAsNonRoot and image will run as root ${where}`);
+  if (username !== "")
+    throw new KubeletCoreError(
+      "CONFIG",
+      `container has runAsNonRoot and image has non-numeric user (${username}), cannot verify user is non-root ${where}`,
+    );
 }

@@ -41,7 +41,8 @@ export function containerEnvironment(container: corev1.Container, sources: Envir
   }
   const lookup = (name: string): string | undefined => result.get(name) ?? sources.serviceVariables.get(name);
   for (const variable of container.env ?? []) {
-    const value = variable.valueFrom === undefined ? expand(variable.value ?? "", lookup) : valueFrom(variable.valueFrom, container, sources);
+    const value =
+      variable.valueFrom === undefined ? expand(variable.value ?? "", lookup) : valueFrom(variable.valueFrom, container, sources);
     if (value !== undefined) result.set(variable.name, value);
   }
   for (const [name, value] of sources.serviceVariables) {
@@ -54,13 +55,15 @@ function envFromEntries(from: corev1.EnvFromSource, sources: EnvironmentSources)
   if (from.configMapRef !== undefined) {
     const name = from.configMapRef.name ?? "";
     const object = sources.configMap(name);
-    if (object === undefined && from.configMapRef.optional !== true) throw new KubeletCoreError("CONFIG", `configmap ${JSON.stringify(name)} not found`);
+    if (object === undefined && from.configMapRef.optional !== true)
+      throw new KubeletCoreError("CONFIG", `configmap ${JSON.stringify(name)} not found`);
     return sorted(object?.data ?? {});
   }
   if (from.secretRef !== undefined) {
     const name = from.secretRef.name ?? "";
     const object = sources.secret(name);
-    if (object === undefined && from.secretRef.optional !== true) throw new KubeletCoreError("CONFIG", `secret ${JSON.stringify(name)} not found`);
+    if (object === undefined && from.secretRef.optional !== true)
+      throw new KubeletCoreError("CONFIG", `secret ${JSON.stringify(name)} not found`);
     return sorted(object?.data ?? {}).map(([key, value]) => [key, sources.decodeBase64(value)]);
   }
   return [];
@@ -80,7 +83,8 @@ function valueFrom(from: corev1.EnvVarSource, container: corev1.Container, sourc
     const object = sources.configMap(name);
     if (object === undefined && optional !== true) throw new KubeletCoreError("CONFIG", `configmap ${JSON.stringify(name)} not found`);
     const value = object?.data?.[key];
-    if (value === undefined && optional !== true) throw new KubeletCoreError("CONFIG", `couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
+    if (value === undefined && optional !== true)
+      throw new KubeletCoreError("CONFIG", `couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
     return value;
   }
   if (from.secretKeyRef !== undefined) {
@@ -88,7 +92,8 @@ function valueFrom(from: corev1.EnvVarSource, container: corev1.Container, sourc
     const object = sources.secret(name);
     if (object === undefined && optional !== true) throw new KubeletCoreError("CONFIG", `secret ${JSON.stringify(name)} not found`);
     const value = object?.data?.[key];
-    if (value === undefined && optional !== true) throw new KubeletCoreError("CONFIG", `couldn't find key ${key} in Secret ${namespace}/${name}`);
+    if (value === undefined && optional !== true)
+      throw new KubeletCoreError("CONFIG", `couldn't find key ${key} in Secret ${namespace}/${name}`);
     return value === undefined ? undefined : sources.decodeBase64(value);
   }
   return "";

@@ -1,7 +1,7 @@
 // Downward API: fields of the pod and resources of its containers as text. Upstream: pkg/fieldpath, pkg/api/v1/resource.
 import type { corev1 } from "@lenj/proto/k8s";
-import { parseAmount } from "../resources/amount.js";
 import { KubeletCoreError } from "../errors.js";
+import { parseAmount } from "../resources/amount.js";
 
 /** What the downward API may tell besides the pod object itself. */
 export interface DownwardFacts {
@@ -46,12 +46,17 @@ export function fieldRefText(path: string, facts: DownwardFacts): string {
 }
 
 /** Text of a resourceFieldRef ("limits.cpu") of one container. Throws KubeletCoreError "CONFIG". */
-export function resourceFieldText(ref: { readonly resource: string; readonly divisor?: string | number | undefined }, container: corev1.Container, facts: DownwardFacts): string {
+export function resourceFieldText(
+  ref: { readonly resource: string; readonly divisor?: string | number | undefined },
+  container: corev1.Container,
+  facts: DownwardFacts,
+): string {
   const match = /^(limits|requests)\.(.+)$/.exec(ref.resource);
   if (match === null) throw new KubeletCoreError("CONFIG", `unsupported container resource : ${ref.resource}`);
   const name = match[2] as string;
   const limits = container.resources?.limits ?? {};
-  const quantity = match[1] === "limits" ? (limits[name] ?? facts.allocatable[name]) : (container.resources?.requests?.[name] ?? limits[name]);
+  const quantity =
+    match[1] === "limits" ? (limits[name] ?? facts.allocatable[name]) : (container.resources?.requests?.[name] ?? limits[name]);
   const value = quantity === undefined ? 0 : (parseAmount(quantity) ?? 0);
   const divisor = ref.divisor === undefined || ref.divisor === "" || ref.divisor === "0" ? 1 : (parseAmount(ref.divisor) ?? 1);
   // Thousandths keep the division of 250m by 1m exact.
@@ -67,5 +72,7 @@ export function formatMap(map: Readonly<Record<string, string>>): string {
 }
 
 function quote(text: string): string {
-  return JSON.stringify(text).replace(/\\b/g, "\\x08").replace(/\\u00([0-9a-f]{2})/g, "\\x$1");
+  return JSON.stringify(text)
+    .replace(/\\b/g, "\\x08")
+    .replace(/\\u00([0-9a-f]{2})/g, "\\x$1");
 }

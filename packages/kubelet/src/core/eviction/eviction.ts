@@ -22,20 +22,36 @@ export interface NodeSupply {
   readonly nodefsInodes: number;
 }
 
-export type Shortage = { readonly resource: "memory" | "ephemeral-storage" | "inodes"; readonly available: string; readonly threshold: string };
+export type Shortage = {
+  readonly resource: "memory" | "ephemeral-storage" | "inodes";
+  readonly available: string;
+  readonly threshold: string;
+};
 
 export function shortages(supply: NodeSupply, thresholds: EvictionThresholds): Shortage[] {
   const found: Shortage[] = [];
   if (supply.memoryAvailableBytes < thresholds.memoryAvailableBytes) {
-    found.push({ resource: "memory", available: `${Math.floor(supply.memoryAvailableBytes / 1024)}Ki`, threshold: `${Math.floor(thresholds.memoryAvailableBytes / 2 ** 20)}Mi` });
+    found.push({
+      resource: "memory",
+      available: `${Math.floor(supply.memoryAvailableBytes / 1024)}Ki`,
+      threshold: `${Math.floor(thresholds.memoryAvailableBytes / 2 ** 20)}Mi`,
+    });
   }
   const storage = supply.nodefsCapacityBytes * thresholds.nodefsAvailable;
   if (supply.nodefsAvailableBytes < storage) {
-    found.push({ resource: "ephemeral-storage", available: `${Math.floor(supply.nodefsAvailableBytes / 1024)}Ki`, threshold: String(Math.floor(storage)) });
+    found.push({
+      resource: "ephemeral-storage",
+      available: `${Math.floor(supply.nodefsAvailableBytes / 1024)}Ki`,
+      threshold: String(Math.floor(storage)),
+    });
   }
   // File systems without an inode count report zero of both.
   if (supply.nodefsInodes > 0 && supply.nodefsInodesFree < supply.nodefsInodes * thresholds.nodefsInodesFree) {
-    found.push({ resource: "inodes", available: String(supply.nodefsInodesFree), threshold: String(Math.floor(supply.nodefsInodes * thresholds.nodefsInodesFree)) });
+    found.push({
+      resource: "inodes",
+      available: String(supply.nodefsInodesFree),
+      threshold: String(Math.floor(supply.nodefsInodes * thresholds.nodefsInodesFree)),
+    });
   }
   return found;
 }
@@ -52,8 +68,14 @@ export interface EvictionCandidate {
 export function chooseVictim(candidates: readonly EvictionCandidate[]): EvictionCandidate | undefined {
   const ranked = candidates
     .filter((candidate) => !isCriticalPod(candidate.pod) && candidate.pod.metadata?.deletionTimestamp === undefined)
-    .map((candidate) => ({ candidate, excess: candidate.memoryBytes - memoryRequest(candidate.pod), priority: candidate.pod.spec?.priority ?? 0 }))
-    .sort((left, right) => Number(right.excess > 0) - Number(left.excess > 0) || left.priority - right.priority || right.excess - left.excess);
+    .map((candidate) => ({
+      candidate,
+      excess: candidate.memoryBytes - memoryRequest(candidate.pod),
+      priority: candidate.pod.spec?.priority ?? 0,
+    }))
+    .sort(
+      (left, right) => Number(right.excess > 0) - Number(left.excess > 0) || left.priority - right.priority || right.excess - left.excess,
+    );
   return ranked[0]?.candidate;
 }
 

@@ -20,7 +20,12 @@ export interface ImageGCPolicy {
 export const defaultImageGCPolicy: ImageGCPolicy = { highThresholdPercent: 85, lowThresholdPercent: 80, minimumAgeMs: 120_000 };
 
 /** Images to remove, the least recently used first. */
-export function planImageGC(images: readonly ImageUse[], fs: { readonly capacityBytes: number; readonly availableBytes: number }, policy: ImageGCPolicy, nowMs: number): ImageUse[] {
+export function planImageGC(
+  images: readonly ImageUse[],
+  fs: { readonly capacityBytes: number; readonly availableBytes: number },
+  policy: ImageGCPolicy,
+  nowMs: number,
+): ImageUse[] {
   if (fs.capacityBytes === 0) return [];
   const usedPercent = 100 - (fs.availableBytes * 100) / fs.capacityBytes;
   if (usedPercent < policy.highThresholdPercent) return [];

@@ -21,7 +21,10 @@ export function pullCredentials(image: string, configs: readonly string[], decod
   const found: { specificity: number; credential: RegistryCredential }[] = [];
   for (const text of configs) {
     for (const [registry, auth] of authEntries(text)) {
-      const key = registry.replace(/^https?:\/\//, "").replace(/\/v[12]\/?$/, "").replace(/\/$/, "");
+      const key = registry
+        .replace(/^https?:\/\//, "")
+        .replace(/\/v[12]\/?$/, "")
+        .replace(/\/$/, "");
       if (!matches(key, image)) continue;
       const credential = credentialOf(auth, decodeBase64);
       if (credential !== undefined) found.push({ specificity: key.length, credential });
@@ -54,7 +57,10 @@ function matchesGlob(pattern: string, host: string): boolean {
   if (!pattern.includes("*")) return false;
   const wanted = pattern.split(".");
   const actual = host.split(".");
-  return wanted.length === actual.length && wanted.every((part, position) => new RegExp(`^${part.replace(/[^\w*-]/g, "\\$&").replaceAll("*", ".*")}$`).test(actual[position] ?? ""));
+  return (
+    wanted.length === actual.length &&
+    wanted.every((part, position) => new RegExp(`^${part.replace(/[^\w*-]/g, "\\$&").replaceAll("*", ".*")}$`).test(actual[position] ?? ""))
+  );
 }
 
 function credentialOf(auth: DockerAuth, decodeBase64: (text: string) => string): RegistryCredential | undefined {

@@ -16,16 +16,33 @@ export function parseLogOptions(query: URLSearchParams, nowMs: number): LogOptio
     if (value !== undefined && !Number.isSafeInteger(value)) return { problem: `Invalid "${name}": must be a whole number` };
   }
   const sinceTime = query.get("sinceTime") ? parseTime(query.get("sinceTime") ?? "") : undefined;
-  if (query.get("sinceTime") && sinceTime === undefined) return { problem: `parsing time ${JSON.stringify(query.get("sinceTime"))} as "2006-01-02T15:04:05Z07:00": cannot parse` };
+  if (query.get("sinceTime") && sinceTime === undefined)
+    return { problem: `parsing time ${JSON.stringify(query.get("sinceTime"))} as "2006-01-02T15:04:05Z07:00": cannot parse` };
   const stream = query.get("stream") || "All";
-  if (stream !== "All" && stream !== "Stdout" && stream !== "Stderr") return { problem: `Unsupported value: ${JSON.stringify(stream)}: supported values: "All", "Stderr", "Stdout"` };
-  return { follow: isOn("follow"), timestamps: isOn("timestamps"), tailLines, limitBytes, sinceMs: sinceSeconds === undefined ? sinceTime : nowMs - sinceSeconds * 1000, stream };
+  if (stream !== "All" && stream !== "Stdout" && stream !== "Stderr")
+    return { problem: `Unsupported value: ${JSON.stringify(stream)}: supported values: "All", "Stderr", "Stdout"` };
+  return {
+    follow: isOn("follow"),
+    timestamps: isOn("timestamps"),
+    tailLines,
+    limitBytes,
+    sinceMs: sinceSeconds === undefined ? sinceTime : nowMs - sinceSeconds * 1000,
+    stream,
+  };
 }
 
 /** The ID, as the API shows it, of the container whose log is meant: the running one, else the newest that ended. */
-export function chooseLogContainer(pod: corev1.Pod, containerName: string, previous: boolean): { readonly containerID: string } | LogProblem {
+export function chooseLogContainer(
+  pod: corev1.Pod,
+  containerName: string,
+  previous: boolean,
+): { readonly containerID: string } | LogProblem {
   const { status } = pod;
-  const found = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? []), ...(status?.ephemeralContainerStatuses ?? [])].find(({ name }) => name === containerName);
+  const found = [
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.containerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
+  ].find(({ name }) => name === containerName);
   const subject = `container ${JSON.stringify(containerName)} in pod ${JSON.stringify(pod.metadata?.name ?? "")}`;
   if (found === undefined) return { problem: `${subject} is not available` };
   const last = found.lastState?.terminated?.containerID ?? "";

@@ -13,7 +13,9 @@ export interface PodHostname {
 export function podHostname(pod: corev1.Pod, clusterDomain: string): PodHostname {
   const hostname = pod.spec?.hostname ?? "";
   const subdomain = pod.spec?.subdomain ?? "";
-  const truncated = podName(pod).slice(0, maxHostnameCharacters).replace(/[-.]+$/, "");
+  const truncated = podName(pod)
+    .slice(0, maxHostnameCharacters)
+    .replace(/[-.]+$/, "");
   const domain = subdomain === "" ? "" : `${subdomain}.${podNamespace(pod)}.svc.${clusterDomain}`;
   return { hostname: hostname === "" ? truncated : hostname, domain };
 }

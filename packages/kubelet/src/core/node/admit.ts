@@ -21,22 +21,42 @@ export function admitPod(input: AdmitInput): PodVerdict | undefined {
   const { pod } = input;
   const isStatic = (pod.metadata?.annotations?.["kubernetes.io/config.source"] ?? "api") !== "api";
   if ((input.memoryPressure || input.diskPressure) && !isStatic && (pod.spec?.priority ?? 0) < 2_000_000_000) {
-    const tolerates = (pod.spec?.tolerations ?? []).some((toleration) => toleration.key === "node.kubernetes.io/memory-pressure" || (toleration.key === undefined && toleration.operator === "Exists"));
+    const tolerates = (pod.spec?.tolerations ?? []).some(
+      (toleration) =>
+        toleration.key === "node.kubernetes.io/memory-pressure" || (toleration.key === undefined && toleration.operator === "Exists"),
+    );
     const bestEffort = Object.keys(podRequests(pod)).length === 0;
     if (input.diskPressure || (bestEffort && !tolerates)) {
       return { reason: "Evicted", message: `The node had condition: [${input.diskPressure ? "DiskPressure" : "MemoryPressure"}]. ` };
     }
   }
   const os = pod.spec?.os?.name;
-  if (os !== undefined && os !== "linux") return { reason: "PodOSNotSupported", message: "Failed to admit pod as the OS field doesn't match node OS" };
-  if (input.others.length + 1 > input.maxPods) return { reason: "OutOfpods", message: `Node didn't have enough resource: pods, requested: 1, used: ${input.others.length}, capacity: ${input.maxPods}` };
+  if (os !== undefined && os !== "linux")
+    return { reason: "PodOSNotSupported", message: "Failed to admit pod as the OS field doesn't match node OS" };
+  if (input.others.length + 1 > input.maxPods)
+    return {
+      reason: "OutOfpods",
+      message: `Node didn't have enough resource: pods, requested: 1, used: ${input.others.length}, capacity: ${input.maxPods}`,
+    };
   const lacking = lackingResource(input);
   if (lacking !== undefined) return lacking;
-  if (!matchesNodeAffinity(pod, input.node)) return { reason: "NodeAffinity", message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector".replace("Pod was rejected: ", "") };
-  const taint = (input.node.spec?.taints ?? []).find((candidate) => candidate.effect === "NoExecute" && !(pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, candidate)));
-  if (taint !== undefined && !isStatic) return { reason: "TaintToleration", message: "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate" };
+  if (!matchesNodeAffinity(pod, input.node))
+    return {
+      reason: "NodeAffinity",
+      message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector".replace(
+        "Pod was rejected: ",
+        "",
+      ),
+    };
+  const taint = (input.node.spec?.taints ?? []).find(
+    (candidate) =>
+      candidate.effect === "NoExecute" && !(pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, candidate)),
+  );
+  if (taint !== undefined && !isStatic)
+    return { reason: "TaintToleration", message: "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate" };
   const conflict = hostPortConflict(pod, input.others);
-  if (conflict) return { reason: "NodePorts", message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" };
+  if (conflict)
+    return { reason: "NodePorts", message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" };
   return undefined;
 }
 
@@ -51,7 +71,10 @@ function lackingResource(input: AdmitInput): PodVerdict | undefined {
     const capacity = input.allocatable[name] ?? 0;
     const taken = used[name] ?? 0;
     if (amount > 0 && taken + amount > capacity) {
-      return { reason: `OutOf${name}`, message: `Node didn't have enough resource: ${name}, requested: ${amount}, used: ${taken}, capacity: ${capacity}` };
+      return {
+        reason: `OutOf${name}`,
+        message: `Node didn't have enough resource: ${name}, requested: ${amount}, used: ${taken}, capacity: ${capacity}`,
+      };
     }
   }
   return undefined;
@@ -76,7 +99,10 @@ export function matchesNodeAffinity(pod: corev1.Pod, node: corev1.Node): boolean
     const expressions = term.matchExpressions ?? [];
     const fields = term.matchFields ?? [];
     if (expressions.length === 0 && fields.length === 0) return false;
-    return expressions.every((expression) => matchesRequirement(expression, labels[expression.key])) && fields.every((field) => matchesRequirement(field, field.key === "metadata.name" ? node.metadata?.name : undefined));
+    return (
+      expressions.every((expression) => matchesRequirement(expression, labels[expression.key])) &&
+      fields.every((field) => matchesRequirement(field, field.key === "metadata.name" ? node.metadata?.name : undefined))
+    );
   });
 }
 
@@ -104,13 +130,24 @@ function hostPortConflict(pod: corev1.Pod, others: readonly corev1.Pod[]): boole
   const wanted = hostPorts(pod);
   if (wanted.length === 0) return false;
   const taken = others.flatMap(hostPorts);
-  return wanted.some((port) => taken.some((other) => other.port === port.port && other.protocol === port.protocol && (other.ip === port.ip || other.ip === "0.0.0.0" || port.ip === "0.0.0.0")));
+  return wanted.some((port) =>
+    taken.some(
+      (other) =>
+        other.port === port.port &&
+        other.protocol === port.protocol &&
+        (other.ip === port.ip || other.ip === "0.0.0.0" || port.ip === "0.0.0.0"),
+    ),
+  );
 }
 
 function hostPorts(pod: corev1.Pod): { port: number; protocol: string; ip: string }[] {
   return (pod.spec?.containers ?? []).flatMap((container) =>
     (container.ports ?? [])
-      .map((port) => ({ port: port.hostPort ?? (pod.spec?.hostNetwork === true ? port.containerPort : 0), protocol: port.protocol ?? "TCP", ip: port.hostIP ?? "0.0.0.0" }))
+      .map((port) => ({
+        port: port.hostPort ?? (pod.spec?.hostNetwork === true ? port.containerPort : 0),
+        protocol: port.protocol ?? "TCP",
+        ip: port.hostIP ?? "0.0.0.0",
+      }))
       .filter((port) => port.port > 0),
   );
 }

@@ -84,7 +84,10 @@ export function nodeStatus(facts: NodeFacts, health: NodeHealth, current: corev1
     capacity: capacity(facts),
     allocatable: allocatable(facts),
     conditions: nodeConditions(health, current.conditions ?? [], now),
-    addresses: [...facts.addresses.map((address) => ({ type: "InternalIP" as const, address })), { type: "Hostname" as const, address: facts.hostname }],
+    addresses: [
+      ...facts.addresses.map((address) => ({ type: "InternalIP" as const, address })),
+      { type: "Hostname" as const, address: facts.hostname },
+    ],
     daemonEndpoints: { kubeletEndpoint: { Port: facts.port } },
     nodeInfo: {
       ...facts.system,
@@ -106,16 +109,34 @@ type Wanted = readonly [type: string, status: boolean, whenTrue: readonly [strin
 export function nodeConditions(health: NodeHealth, current: readonly corev1.NodeCondition[], now: string): corev1.NodeCondition[] {
   const ready = health.notReady.length === 0;
   const wanted: Wanted[] = [
-    ["MemoryPressure", health.memoryPressure, ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"], ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"]],
-    ["DiskPressure", health.diskPressure, ["KubeletHasDiskPressure", "kubelet has disk pressure"], ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"]],
-    ["PIDPressure", health.pidPressure, ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"], ["KubeletHasSufficientPID", "kubelet has sufficient PID available"]],
+    [
+      "MemoryPressure",
+      health.memoryPressure,
+      ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
+      ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
+    ],
+    [
+      "DiskPressure",
+      health.diskPressure,
+      ["KubeletHasDiskPressure", "kubelet has disk pressure"],
+      ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+    ],
+    [
+      "PIDPressure",
+      health.pidPressure,
+      ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"],
+      ["KubeletHasSufficientPID", "kubelet has sufficient PID available"],
+    ],
     ["Ready", ready, ["KubeletReady", "kubelet is posting ready status"], ["KubeletNotReady", notReadyText(health.notReady)]],
   ];
   return wanted.map(([type, isTrue, whenTrue, whenFalse]) => {
     const status = isTrue ? "True" : "False";
     const [reason, message] = isTrue ? whenTrue : whenFalse;
     const before = current.find((condition) => condition.type === type);
-    const lastTransitionTime = before?.status === status && before.lastTransitionTime !== undefined && before.lastTransitionTime !== null ? before.lastTransitionTime : now;
+    const lastTransitionTime =
+      before?.status === status && before.lastTransitionTime !== undefined && before.lastTransitionTime !== null
+        ? before.lastTransitionTime
+        : now;
     return { type, status, lastHeartbeatTime: now, lastTransitionTime, reason, message };
   });
 }
@@ -130,8 +151,19 @@ export function isSameStatus(left: corev1.NodeStatus, right: corev1.NodeStatus):
 }
 
 function canonical(status: corev1.NodeStatus): string {
-  const conditions = [...(status.conditions ?? [])].map(({ lastHeartbeatTime: _, ...rest }) => sortKeys(rest)).sort((left, right) => (JSON.stringify(left) < JSON.stringify(right) ? -1 : 1));
-  const kept = { capacity: status.capacity, allocatable: status.allocatable, addresses: status.addresses, daemonEndpoints: status.daemonEndpoints, nodeInfo: status.nodeInfo, images: status.images, runtimeHandlers: status.runtimeHandlers, conditions };
+  const conditions = [...(status.conditions ?? [])]
+    .map(({ lastHeartbeatTime: _, ...rest }) => sortKeys(rest))
+    .sort((left, right) => (JSON.stringify(left) < JSON.stringify(right) ? -1 : 1));
+  const kept = {
+    capacity: status.capacity,
+    allocatable: status.allocatable,
+    addresses: status.addresses,
+    daemonEndpoints: status.daemonEndpoints,
+    nodeInfo: status.nodeInfo,
+    images: status.images,
+    runtimeHandlers: status.runtimeHandlers,
+    conditions,
+  };
   return JSON.stringify(sortKeys(kept));
 }
 

@@ -32,7 +32,10 @@ export function podConditions(input: ConditionsInput): corev1.PodCondition[] {
   ];
   return wanted.map((condition) => {
     const before = input.current.find((candidate) => candidate.type === condition.type);
-    const lastTransitionTime = before?.status === condition.status && before.lastTransitionTime !== undefined && before.lastTransitionTime !== null ? before.lastTransitionTime : input.now;
+    const lastTransitionTime =
+      before?.status === condition.status && before.lastTransitionTime !== undefined && before.lastTransitionTime !== null
+        ? before.lastTransitionTime
+        : input.now;
     const generation = input.pod.metadata?.generation;
     return {
       type: condition.type,
@@ -60,7 +63,15 @@ function initializedCondition(input: ConditionsInput): Condition {
   // Containers that run prove that initialisation is over, whatever became of the init containers' remains.
   if (input.statuses.some((status) => status.state?.running !== undefined)) return { type: "Initialized", status: "True" };
   if (unknown.length === 0 && incomplete.length === 0) return { type: "Initialized", status: "True" };
-  return { type: "Initialized", status: "False", reason: "ContainersNotInitialized", message: describe([["unknown", unknown], ["incomplete", incomplete]]) };
+  return {
+    type: "Initialized",
+    status: "False",
+    reason: "ContainersNotInitialized",
+    message: describe([
+      ["unknown", unknown],
+      ["incomplete", incomplete],
+    ]),
+  };
 }
 
 function containersReadyCondition(input: ConditionsInput): Condition {
@@ -77,7 +88,15 @@ function containersReadyCondition(input: ConditionsInput): Condition {
   for (const container of (input.pod.spec?.initContainers ?? []).filter(isRestartableInit)) inspect(container, input.initStatuses);
   for (const container of input.pod.spec?.containers ?? []) inspect(container, input.statuses);
   if (unknown.length === 0 && unready.length === 0) return { type, status: "True" };
-  return { type, status: "False", reason: "ContainersNotReady", message: describe([["unknown", unknown], ["unready", unready]]) };
+  return {
+    type,
+    status: "False",
+    reason: "ContainersNotReady",
+    message: describe([
+      ["unknown", unknown],
+      ["unready", unready],
+    ]),
+  };
 }
 
 function readyCondition(input: ConditionsInput, containersReady: Condition): Condition {
@@ -85,8 +104,10 @@ function readyCondition(input: ConditionsInput, containersReady: Condition): Con
   const problems: string[] = [];
   for (const gate of input.pod.spec?.readinessGates ?? []) {
     const condition = input.current.find((candidate) => candidate.type === gate.conditionType);
-    if (condition === undefined) problems.push(`corresponding condition of pod readiness gate ${JSON.stringify(gate.conditionType)} does not exist.`);
-    else if (condition.status !== "True") problems.push(`the status of pod readiness gate ${JSON.stringify(gate.conditionType)} is not "True", but ${condition.status}`);
+    if (condition === undefined)
+      problems.push(`corresponding condition of pod readiness gate ${JSON.stringify(gate.conditionType)} does not exist.`);
+    else if (condition.status !== "True")
+      problems.push(`the status of pod readiness gate ${JSON.stringify(gate.conditionType)} is not "True", but ${condition.status}`);
   }
   if (problems.length === 0) return { type: "Ready", status: "True" };
   const message = problems.length === 1 ? (problems[0] as string) : `[${problems.join(", ")}]`;
@@ -94,5 +115,8 @@ function readyCondition(input: ConditionsInput, containersReady: Condition): Con
 }
 
 function describe(groups: readonly (readonly [string, readonly string[]])[]): string {
-  return groups.filter(([, names]) => names.length > 0).map(([word, names]) => `containers with ${word} status: [${names.join(" ")}]`).join(", ");
+  return groups
+    .filter(([, names]) => names.length > 0)
+    .map(([word, names]) => `containers with ${word} status: [${names.join(" ")}]`)
+    .join(", ");
 }

@@ -39,7 +39,13 @@ export function containerStatus(role: ContainerRole, container: corev1.Container
   return status;
 }
 
-function seen(container: corev1.Container, latest: ContainerRecord, before: ContainerRecord | undefined, previous: corev1.ContainerStatus | undefined, input: ContainerStatusInput): corev1.ContainerStatus {
+function seen(
+  container: corev1.Container,
+  latest: ContainerRecord,
+  before: ContainerRecord | undefined,
+  previous: corev1.ContainerStatus | undefined,
+  input: ContainerStatusInput,
+): corev1.ContainerStatus {
   const waiting = input.waiting.get(container.name);
   const status: corev1.ContainerStatus = {
     name: container.name,
@@ -66,7 +72,11 @@ function seen(container: corev1.Container, latest: ContainerRecord, before: Cont
 }
 
 // Not in the runtime: never created, or lost after it was.
-function unseen(container: corev1.Container, previous: corev1.ContainerStatus | undefined, input: ContainerStatusInput): corev1.ContainerStatus {
+function unseen(
+  container: corev1.Container,
+  previous: corev1.ContainerStatus | undefined,
+  input: ContainerStatusInput,
+): corev1.ContainerStatus {
   const waiting = input.waiting.get(container.name) ?? input.defaultWaiting;
   const status: corev1.ContainerStatus = {
     name: container.name,
@@ -135,7 +145,13 @@ function hasStarted(container: corev1.Container, latest: ContainerRecord | undef
   return container.startupProbe === undefined || input.findings.startup(latest.id) === "success";
 }
 
-function isReady(role: ContainerRole, container: corev1.Container, latest: ContainerRecord | undefined, status: corev1.ContainerStatus, input: ContainerStatusInput): boolean {
+function isReady(
+  role: ContainerRole,
+  container: corev1.Container,
+  latest: ContainerRecord | undefined,
+  status: corev1.ContainerStatus,
+  input: ContainerStatusInput,
+): boolean {
   if (role === "init") return status.state?.terminated !== undefined && status.state.terminated.exitCode === 0;
   if (role === "ephemeral" || latest?.state !== "running" || status.started !== true) return false;
   return container.readinessProbe === undefined || input.findings.readiness(latest.id) === "success";

@@ -16,10 +16,14 @@ export function isRestartableInit(container: corev1.Container): boolean {
 /** Init containers and sidecars in order, then containers, then ephemeral containers. */
 export function podContainers(pod: corev1.Pod): PodContainer[] {
   return [
-    ...(pod.spec?.initContainers ?? []).map((container): PodContainer => ({ role: isRestartableInit(container) ? "sidecar" : "init", container })),
+    ...(pod.spec?.initContainers ?? []).map(
+      (container): PodContainer => ({ role: isRestartableInit(container) ? "sidecar" : "init", container }),
+    ),
     ...(pod.spec?.containers ?? []).map((container): PodContainer => ({ role: "app", container })),
     // An EphemeralContainer has every field of a Container, plus its target.
-    ...(pod.spec?.ephemeralContainers ?? []).map((container): PodContainer => ({ role: "ephemeral", container: container as unknown as corev1.Container })),
+    ...(pod.spec?.ephemeralContainers ?? []).map(
+      (container): PodContainer => ({ role: "ephemeral", container: container as unknown as corev1.Container }),
+    ),
   ];
 }
 

@@ -28,6 +28,8 @@ export function planGarbage(runtime: PodRuntimeState, wanted: boolean): Garbage 
     }
     containerIDs.push(container.id);
   }
-  const sandboxIDs = runtime.sandboxes.filter((sandbox, position) => !sandbox.ready && !remaining.has(sandbox.id) && !(wanted && position === 0)).map((sandbox) => sandbox.id);
+  const sandboxIDs = runtime.sandboxes
+    .filter((sandbox, position) => !sandbox.ready && !remaining.has(sandbox.id) && !(wanted && position === 0))
+    .map((sandbox) => sandbox.id);
   return { containerIDs, sandboxIDs };
 }

@@ -9,11 +9,17 @@ export function isTerminalPhase(phase: string | undefined): boolean {
 }
 
 /** `ending`: the pod is told to stop and nothing of it will be restarted. */
-export function podPhase(pod: corev1.Pod, initStatuses: readonly corev1.ContainerStatus[], statuses: readonly corev1.ContainerStatus[], ending: boolean): PodPhase {
+export function podPhase(
+  pod: corev1.Pod,
+  initStatuses: readonly corev1.ContainerStatus[],
+  statuses: readonly corev1.ContainerStatus[],
+  ending: boolean,
+): PodPhase {
   const init = countInit(pod, initStatuses);
   if (init.failed > 0) return "Failed";
   const count = countContainers(pod, statuses);
-  if (init.pending > 0 && !(ending && count.unknown === 0 && count.running === 0 && count.stopped > 0 && count.waiting === 0)) return "Pending";
+  if (init.pending > 0 && !(ending && count.unknown === 0 && count.running === 0 && count.stopped > 0 && count.waiting === 0))
+    return "Pending";
   if (count.waiting > 0 && !ending) return "Pending";
   if (count.running > 0 && count.unknown === 0) return "Running";
   if (count.running === 0 && count.stopped > 0 && count.unknown === 0) {

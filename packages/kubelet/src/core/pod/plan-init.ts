@@ -2,7 +2,7 @@
 import type { corev1 } from "@lenj/proto/k8s";
 import type { ContainerRecord, SandboxRecord } from "../runtime-state.js";
 import { isRestartableInit, restartsOnFailure } from "./containers.js";
-import { planContainer, type PlanDraft } from "./plan.js";
+import { type PlanDraft, planContainer } from "./plan.js";
 
 export interface InitOutcome {
   /** All init containers finished and all sidecars started: containers may start. */
@@ -56,11 +56,17 @@ function planInit(draft: PlanDraft, container: corev1.Container, latest: Contain
       return { done: false };
     case "exited":
       if (latest.exitCode === 0) return "finished";
-      if (!restartsOnFailure(pod, container)) return { done: false, failedBecause: `init container ${container.name} failed and the restart policy is Never` };
+      if (!restartsOnFailure(pod, container))
+        return { done: false, failedBecause: `init container ${container.name} failed and the restart policy is Never` };
       draft.wantStart("init", container, `it exited with ${latest.exitCode}`);
       return { done: false };
     case "unknown":
-      draft.kill.push({ containerID: latest.id, name: container.name, reason: "unknown", because: "Init container is in \"unknown\" state, try killing it before restart" });
+      draft.kill.push({
+        containerID: latest.id,
+        name: container.name,
+        reason: "unknown",
+        because: 'Init container is in "unknown" state, try killing it before restart',
+      });
       draft.wantStart("init", container, "its state is unknown");
       return { done: false };
     case "created":

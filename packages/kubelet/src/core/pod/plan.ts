@@ -8,7 +8,7 @@
 // P4. When nothing runs and nothing is to be started, the whole pod is stopped: sidecars do not outlive the containers.
 // Source: kuberuntime computePodActions, KEP-753.
 import type { corev1 } from "@lenj/proto/k8s";
-import { latestContainer, type ContainerRecord, type PodRuntimeState, type SandboxRecord } from "../runtime-state.js";
+import { type ContainerRecord, latestContainer, type PodRuntimeState, type SandboxRecord } from "../runtime-state.js";
 import { type Backoff, formatDelay } from "./backoff.js";
 import { type ContainerRole, isRestartableInit, restartsOnFailure, shouldStart } from "./containers.js";
 import { formatPod, hashContainer, podUID } from "./identity.js";
@@ -72,13 +72,20 @@ export class PlanDraft {
   /** Adds a start, or holds it back (P3). */
   wantStart(role: ContainerRole, container: corev1.Container, because: string): void {
     const latest = latestContainer(this.input.runtime, container.name);
-    const untilMs = latest?.state === "exited" ? this.input.backoff.blockedUntilMs(backoffKey(this.input.pod, container), latest.finishedAtMs, this.input.nowMs) : undefined;
+    const untilMs =
+      latest?.state === "exited"
+        ? this.input.backoff.blockedUntilMs(backoffKey(this.input.pod, container), latest.finishedAtMs, this.input.nowMs)
+        : undefined;
     if (untilMs === undefined) {
       this.start.push({ role, name: container.name, because });
       return;
     }
     const delay = formatDelay(this.input.backoff.delayMs(backoffKey(this.input.pod, container)));
-    this.heldBack.push({ name: container.name, untilMs, message: `back-off ${delay} restarting failed container=${container.name} pod=${formatPod(this.input.pod)}` });
+    this.heldBack.push({
+      name: container.name,
+      untilMs,
+      message: `back-off ${delay} restarting failed container=${container.name} pod=${formatPod(this.input.pod)}`,
+    });
   }
 
   finish(more: Partial<Pick<PodPlan, "killPod" | "createSandbox">> = {}): PodPlan {
@@ -106,7 +113,11 @@ export function planPod(input: PlanInput): PodPlan {
   if (!init.done) return draft.finish();
 
   for (const container of input.pod.spec?.containers ?? []) planContainer(draft, "app", container);
-  if (draft.kept === 0 && draft.start.every((step) => step.role !== "app") && draft.heldBack.every((held) => !isAppContainer(input.pod, held.name))) {
+  if (
+    draft.kept === 0 &&
+    draft.start.every((step) => step.role !== "app") &&
+    draft.heldBack.every((held) => !isAppContainer(input.pod, held.name))
+  ) {
     const running = input.runtime.containers.some((container) => container.state === "running");
     if (running || sandbox.current.ready) return new PlanDraft(input).finish({ killPod: { because: "no container is left to run" } });
   }
@@ -120,7 +131,12 @@ export function planContainer(draft: PlanDraft, role: ContainerRole, container: 
   if (latest === undefined || latest.state !== "running") {
     if (!shouldStart(pod, container, latest)) return;
     if (latest?.state === "unknown") {
-      draft.kill.push({ containerID: latest.id, name: container.name, reason: "unknown", because: `Container is in ${JSON.stringify("unknown")} state, try killing it before restart` });
+      draft.kill.push({
+        containerID: latest.id,
+        name: container.name,
+        reason: "unknown",
+        because: `Container is in ${JSON.stringify("unknown")} state, try killing it before restart`,
+      });
     }
     draft.wantStart(role, container, latest === undefined ? "it is not there" : `it is ${latest.state}`);
     return;
@@ -136,10 +152,17 @@ export function planContainer(draft: PlanDraft, role: ContainerRole, container: 
   if (restart) draft.start.push({ role, name: container.name, because });
 }
 
-function faultOf(input: PlanInput, container: corev1.Container, running: ContainerRecord): Pick<KillStep, "reason" | "because"> | undefined {
-  if (running.hash !== "" && running.hash !== hashContainer(container)) return { reason: "changed", because: `Container ${container.name} definition changed` };
-  if (input.findings.liveness(running.id) === "failure") return { reason: "liveness", because: `Container ${container.name} failed liveness probe` };
-  if (input.findings.startup(running.id) === "failure") return { reason: "startup", because: `Container ${container.name} failed startup probe` };
+function faultOf(
+  input: PlanInput,
+  container: corev1.Container,
+  running: ContainerRecord,
+): Pick<KillStep, "reason" | "because"> | undefined {
+  if (running.hash !== "" && running.hash !== hashContainer(container))
+    return { reason: "changed", because: `Container ${container.name} definition changed` };
+  if (input.findings.liveness(running.id) === "failure")
+    return { reason: "liveness", because: `Container ${container.name} failed liveness probe` };
+  if (input.findings.startup(running.id) === "failure")
+    return { reason: "startup", because: `Container ${container.name} failed startup probe` };
   return undefined;
 }
 
@@ -155,7 +178,8 @@ function judgeSandbox(pod: corev1.Pod, runtime: PodRuntimeState): SandboxJudgeme
   const latest = runtime.sandboxes[0];
   if (latest === undefined) return { rebuild: "No sandbox for pod can be found. Need to start a new one", attempt: 0 };
   const attempt = latest.attempt + 1;
-  if (runtime.sandboxes.filter((sandbox) => sandbox.ready).length > 1) return { rebuild: "Multiple sandboxes are ready for pod. Need to reconcile them", attempt };
+  if (runtime.sandboxes.filter((sandbox) => sandbox.ready).length > 1)
+    return { rebuild: "Multiple sandboxes are ready for pod. Need to reconcile them", attempt };
   if (!latest.ready) return { rebuild: "No ready sandbox for pod can be found. Need to start a new one", attempt };
   const hostNetwork = pod.spec?.hostNetwork === true;
   if (latest.hostNetwork !== hostNetwork) return { rebuild: "Sandbox for pod has changed. Need to start a new one", attempt };
@@ -169,14 +193,18 @@ function planNewSandbox(draft: PlanDraft, attempt: number, because: string): Pod
   const containers = pod.spec?.containers ?? [];
   const inits = pod.spec?.initContainers ?? [];
   // Whatever the old sandbox still holds is stopped even when no new one follows.
-  const leftovers = runtime.sandboxes.some((sandbox) => sandbox.ready) || runtime.containers.some((container) => container.state === "running");
+  const leftovers =
+    runtime.sandboxes.some((sandbox) => sandbox.ready) || runtime.containers.some((container) => container.state === "running");
   const killPod = leftovers || attempt > 0 ? { because } : undefined;
   if (attempt > 0 && ranBefore && !containers.some((container) => restartsOnFailure(pod, container))) return draft.finish({ killPod });
   const toStart = containers.filter((container) => {
     const latest = latestContainer(runtime, container.name);
     return !(latest?.state === "exited" && latest.exitCode === 0 && !shouldStart(pod, container, latest));
   });
-  if (toStart.length === 0 && inits.filter((container) => !isRestartableInit(container)).every((container) => hasSucceeded(runtime, container.name))) {
+  if (
+    toStart.length === 0 &&
+    inits.filter((container) => !isRestartableInit(container)).every((container) => hasSucceeded(runtime, container.name))
+  ) {
     return draft.finish({ killPod: leftovers ? { because } : undefined });
   }
   const first = inits[0];

@@ -19,10 +19,16 @@ export interface StopStep {
 export function stopOrder(pod: corev1.Pod | undefined, runtime: PodRuntimeState): StopStep[][] {
   const alive = runtime.containers.filter((container) => container.state !== "exited");
   const sidecars = (pod?.spec?.initContainers ?? []).filter(isRestartableInit);
-  const step = (record: ContainerRecord, container: corev1.Container | undefined): StopStep => ({ containerID: record.id, name: record.name, container });
+  const step = (record: ContainerRecord, container: corev1.Container | undefined): StopStep => ({
+    containerID: record.id,
+    name: record.name,
+    container,
+  });
   const find = (name: string): corev1.Container | undefined =>
     [...(pod?.spec?.containers ?? []), ...(pod?.spec?.initContainers ?? [])].find((container) => container.name === name);
-  const first = alive.filter((record) => !sidecars.some((sidecar) => sidecar.name === record.name)).map((record) => step(record, find(record.name)));
+  const first = alive
+    .filter((record) => !sidecars.some((sidecar) => sidecar.name === record.name))
+    .map((record) => step(record, find(record.name)));
   const groups = first.length > 0 ? [first] : [];
   for (const sidecar of [...sidecars].reverse()) {
     const records = alive.filter((record) => record.name === sidecar.name).map((record) => step(record, sidecar));
@@ -40,7 +46,11 @@ export function graceSeconds(pod: corev1.Pod | undefined, override: number | und
 }
 
 /** Seconds a container gets after its probe failed: the probe's own period, else the pod's. */
-export function probeGraceSeconds(pod: corev1.Pod, container: corev1.Container | undefined, reason: "liveness" | "startup" | "changed" | "unknown"): number {
+export function probeGraceSeconds(
+  pod: corev1.Pod,
+  container: corev1.Container | undefined,
+  reason: "liveness" | "startup" | "changed" | "unknown",
+): number {
   const probe = reason === "liveness" ? container?.livenessProbe : reason === "startup" ? container?.startupProbe : undefined;
   return Math.max(probe?.terminationGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30, 1);
 }

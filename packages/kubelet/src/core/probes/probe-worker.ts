@@ -26,7 +26,13 @@ export interface ProbeSubject {
 
 export type ProbeTick = { readonly verb: "probe"; readonly containerID: string } | { readonly verb: "wait" };
 
-export const probeDefaults = { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3, initialDelaySeconds: 0 } as const;
+export const probeDefaults = {
+  timeoutSeconds: 1,
+  periodSeconds: 10,
+  successThreshold: 1,
+  failureThreshold: 3,
+  initialDelaySeconds: 0,
+} as const;
 
 const initialVerdict: Readonly<Record<ProbeKind, ProbeVerdict>> = { liveness: "success", readiness: "failure", startup: "unknown" };
 
@@ -72,7 +78,9 @@ export class ProbeWorker {
     if (containerID !== this.#containerID || this.#paused) return false;
     this.#runLength = this.#runOutcome === succeeded ? this.#runLength + 1 : 1;
     this.#runOutcome = succeeded;
-    const threshold = succeeded ? (this.probe.successThreshold ?? probeDefaults.successThreshold) : (this.probe.failureThreshold ?? probeDefaults.failureThreshold);
+    const threshold = succeeded
+      ? (this.probe.successThreshold ?? probeDefaults.successThreshold)
+      : (this.probe.failureThreshold ?? probeDefaults.failureThreshold);
     if (this.#runLength < threshold) return false;
     const verdict = succeeded ? "success" : "failure";
     const changed = verdict !== this.#verdict;

@@ -41,7 +41,8 @@ export function podRequests(pod: corev1.Pod): ResourceAmounts {
 /** The pod's limit per resource; a resource that some container leaves open is absent. */
 export function podLimits(pod: corev1.Pod): ResourceAmounts {
   const limits = effective(pod, (container) => container.resources?.limits ?? {});
-  const open = (name: string): boolean => (pod.spec?.containers ?? []).some((container) => wholeUnitsOf(name, container.resources?.limits?.[name]) === 0);
+  const open = (name: string): boolean =>
+    (pod.spec?.containers ?? []).some((container) => wholeUnitsOf(name, container.resources?.limits?.[name]) === 0);
   return Object.fromEntries(Object.entries(limits).filter(([name]) => !open(name)));
 }
 

@@ -52,8 +52,10 @@ export function tokenKey(token: corev1.ServiceAccountTokenProjection): string {
 export function volumePayload(volume: corev1.Volume, sources: PayloadSources): Payload {
   const payload: Payload = new Map();
   if (volume.configMap !== undefined) addConfigMap(payload, volume.configMap, volume.configMap.defaultMode ?? defaultMode, sources);
-  else if (volume.secret !== undefined) addSecret(payload, { ...volume.secret, name: volume.secret.secretName }, volume.secret.defaultMode ?? defaultMode, sources);
-  else if (volume.downwardAPI !== undefined) addDownward(payload, volume.downwardAPI.items ?? [], volume.downwardAPI.defaultMode ?? defaultMode, sources);
+  else if (volume.secret !== undefined)
+    addSecret(payload, { ...volume.secret, name: volume.secret.secretName }, volume.secret.defaultMode ?? defaultMode, sources);
+  else if (volume.downwardAPI !== undefined)
+    addDownward(payload, volume.downwardAPI.items ?? [], volume.downwardAPI.defaultMode ?? defaultMode, sources);
   else if (volume.projected !== undefined) {
     const mode = volume.projected.defaultMode ?? defaultMode;
     for (const source of volume.projected.sources ?? []) addProjection(payload, source, mode, sources);
@@ -106,10 +108,18 @@ function addSecret(payload: Payload, source: NamedSource, mode: number, sources:
   const object = sources.secret(name);
   if (object === undefined && source.optional !== true) throw new KubeletCoreError("CONFIG", `secret ${JSON.stringify(name)} not found`);
   const content = new Map(Object.entries(object?.data ?? {}).map(([key, text]) => [key, sources.decodeBase64(text)] as const));
-  addKeys(payload, content, source, { mode, missing: (key) => `references non-existent secret key: ${key} in ${podNamespace(sources.pod)}/${name}` });
+  addKeys(payload, content, source, {
+    mode,
+    missing: (key) => `references non-existent secret key: ${key} in ${podNamespace(sources.pod)}/${name}`,
+  });
 }
 
-function addKeys(payload: Payload, content: ReadonlyMap<string, Uint8Array>, source: NamedSource, options: { mode: number; missing: (key: string) => string }): void {
+function addKeys(
+  payload: Payload,
+  content: ReadonlyMap<string, Uint8Array>,
+  source: NamedSource,
+  options: { mode: number; missing: (key: string) => string },
+): void {
   if (source.items === undefined || source.items.length === 0) {
     for (const [key, bytes] of content) put(payload, key, { content: bytes, mode: options.mode });
     return;
@@ -139,7 +149,12 @@ function addDownward(payload: Payload, items: readonly corev1.DownwardAPIVolumeF
 
 // A path that leaves the volume would let an object's keys write anywhere on the node.
 function put(payload: Payload, path: string, file: PayloadFile): void {
-  const clean = path.replace(/^\/+/, "").split("/").filter((part) => part !== "" && part !== ".").join("/");
-  if (clean === "" || clean.split("/").includes("..") || clean.startsWith("..")) throw new KubeletCoreError("CONFIG", `invalid path ${JSON.stringify(path)}: must not contain '..' or be empty`);
+  const clean = path
+    .replace(/^\/+/, "")
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .join("/");
+  if (clean === "" || clean.split("/").includes("..") || clean.startsWith(".."))
+    throw new KubeletCoreError("CONFIG", `invalid path ${JSON.stringify(path)}: must not contain '..' or be empty`);
   payload.set(clean, file);
 }

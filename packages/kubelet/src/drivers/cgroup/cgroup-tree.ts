@@ -28,7 +28,13 @@ export class CgroupTree {
     for (const folder of candidates) {
       // systemd's own and the v2 side of a hybrid machine carry no controllers.
       if (!unified && /\/(systemd|unified|elogind|misc)$/.test(folder)) continue;
-      if (await access(join(folder, "cgroup.procs"), constants.W_OK).then(() => true, () => false)) writable.push(folder);
+      if (
+        await access(join(folder, "cgroup.procs"), constants.W_OK).then(
+          () => true,
+          () => false,
+        )
+      )
+        writable.push(folder);
     }
     return new CgroupTree(writable, unified ? 2 : 1, logger);
   }
@@ -80,7 +86,9 @@ export class CgroupTree {
   async #make(path: string): Promise<void> {
     for (const hierarchy of this.hierarchies) {
       const folder = join(hierarchy, path);
-      await mkdir(folder, { recursive: true }).catch((error: unknown) => this.logger.warn("Making a cgroup failed", { path: folder, error: (error as Error).message }));
+      await mkdir(folder, { recursive: true }).catch((error: unknown) =>
+        this.logger.warn("Making a cgroup failed", { path: folder, error: (error as Error).message }),
+      );
       if (this.version === 2) await this.#delegate(hierarchy, path);
       else if (/\/cpuset$/.test(hierarchy)) await this.#copyCPUSet(hierarchy, path);
     }
@@ -114,21 +122,35 @@ export class CgroupTree {
   async #apply(path: string, settings: CgroupSettings): Promise<void> {
     for (const [file, value] of this.version === 2 ? unifiedFiles(settings) : legacyFiles(settings)) {
       const [controller = "", name = ""] = this.version === 2 ? ["", file] : (file.split("/") as [string, string]);
-      const hierarchy = this.version === 2 ? this.hierarchies[0] : this.hierarchies.find((folder) => folder.endsWith(`/${controller}`) || folder.split("/").at(-1)?.split(",").includes(controller));
+      const hierarchy =
+        this.version === 2
+          ? this.hierarchies[0]
+          : this.hierarchies.find(
+              (folder) => folder.endsWith(`/${controller}`) || folder.split("/").at(-1)?.split(",").includes(controller),
+            );
       if (hierarchy !== undefined) await this.#write(join(hierarchy, path, name), value);
     }
   }
 
   async #write(path: string, value: string): Promise<void> {
-    await writeFile(path, value).catch((error: unknown) => this.logger.debug("Writing to a cgroup failed", { path, value, error: (error as Error).message }));
+    await writeFile(path, value).catch((error: unknown) =>
+      this.logger.debug("Writing to a cgroup failed", { path, value, error: (error as Error).message }),
+    );
   }
 }
 
 function legacyFiles(settings: CgroupSettings): [string, string][] {
   return [
     ["cpu/cpu.shares", String(settings.cpuShares)],
-    ...(settings.cpuQuotaUs === undefined ? [] : ([["cpu/cpu.cfs_period_us", String(settings.cpuPeriodUs)], ["cpu/cpu.cfs_quota_us", String(settings.cpuQuotaUs)]] as [string, string][])),
-    ...(settings.memoryLimitBytes === undefined ? [] : ([["memory/memory.limit_in_bytes", String(settings.memoryLimitBytes)]] as [string, string][])),
+    ...(settings.cpuQuotaUs === undefined
+      ? []
+      : ([
+          ["cpu/cpu.cfs_period_us", String(settings.cpuPeriodUs)],
+          ["cpu/cpu.cfs_quota_us", String(settings.cpuQuotaUs)],
+        ] as [string, string][])),
+    ...(settings.memoryLimitBytes === undefined
+      ? []
+      : ([["memory/memory.limit_in_bytes", String(settings.memoryLimitBytes)]] as [string, string][])),
     ...(settings.pidsMax === undefined ? [] : ([["pids/pids.max", String(settings.pidsMax)]] as [string, string][])),
   ];
 }
@@ -152,5 +174,8 @@ async function removeTree(folder: string): Promise<void> {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,7 +1,7 @@
 // The Container Runtime Interface as promises over one gRPC channel to a unix socket.
 //
 // Owns:  the channel. Every call has a deadline and takes a signal; errors are grpc-js ServiceErrors.
-import { credentials, Metadata, type CallOptions, type ClientUnaryCall, type ServiceError } from "@grpc/grpc-js";
+import { type CallOptions, type ClientUnaryCall, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import * as wire from "@lenj/proto/cri";
 import type { Draft } from "../../core/cri/draft.js";
 
@@ -15,7 +15,12 @@ const defaultTimeoutMs = 120_000;
 /** Large enough for ListContainers of a full node. Upstream: maxMsgSize. */
 const maxMessageBytes = 16 * 1024 * 1024;
 
-type Invoke<Q, R> = (request: Q, metadata: Metadata, options: Partial<CallOptions>, callback: (error: ServiceError | null, response: R) => void) => ClientUnaryCall;
+type Invoke<Q, R> = (
+  request: Q,
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: R) => void,
+) => ClientUnaryCall;
 
 export class CRIClient {
   readonly #runtime: wire.RuntimeServiceClient;
@@ -24,9 +29,17 @@ export class CRIClient {
   /** `endpoint`: unix:///run/containerd/containerd.sock, or the bare path. */
   constructor(endpoint: string) {
     const address = endpoint.startsWith("/") ? `unix://${endpoint}` : endpoint;
-    const options = { "grpc.max_receive_message_length": maxMessageBytes, "grpc.max_send_message_length": maxMessageBytes, "grpc.max_reconnect_backoff_ms": 3_000, "grpc.default_authority": "localhost" };
+    const options = {
+      "grpc.max_receive_message_length": maxMessageBytes,
+      "grpc.max_send_message_length": maxMessageBytes,
+      "grpc.max_reconnect_backoff_ms": 3_000,
+      "grpc.default_authority": "localhost",
+    };
     this.#runtime = new wire.RuntimeServiceClient(address, credentials.createInsecure(), options);
-    this.#images = new wire.ImageServiceClient(address, credentials.createInsecure(), { ...options, channelOverride: this.#runtime.getChannel() });
+    this.#images = new wire.ImageServiceClient(address, credentials.createInsecure(), {
+      ...options,
+      channelOverride: this.#runtime.getChannel(),
+    });
   }
 
   close(): void {
@@ -44,7 +57,10 @@ export class CRIClient {
   async runPodSandbox(config: Draft<wire.PodSandboxConfig>, runtimeHandler: string, limits?: CallLimits): Promise<string> {
     const request = wire.RunPodSandboxRequest.fromPartial({ config, runtimeHandler } as never);
     // Network plugins may wait for an address: twice the usual time, as upstream.
-    const response = await this.#call(this.#runtime.runPodSandbox.bind(this.#runtime), request, { timeoutMs: defaultTimeoutMs * 2, ...limits });
+    const response = await this.#call(this.#runtime.runPodSandbox.bind(this.#runtime), request, {
+      timeoutMs: defaultTimeoutMs * 2,
+      ...limits,
+    });
     return response.podSandboxId;
   }
 
@@ -65,7 +81,12 @@ export class CRIClient {
     return (await this.#call(this.#runtime.listPodSandbox.bind(this.#runtime), request, limits)).items;
   }
 
-  async createContainer(podSandboxId: string, config: Draft<wire.ContainerConfig>, sandboxConfig: Draft<wire.PodSandboxConfig>, limits?: CallLimits): Promise<string> {
+  async createContainer(
+    podSandboxId: string,
+    config: Draft<wire.ContainerConfig>,
+    sandboxConfig: Draft<wire.PodSandboxConfig>,
+    limits?: CallLimits,
+  ): Promise<string> {
     const request = wire.CreateContainerRequest.fromPartial({ podSandboxId, config, sandboxConfig } as never);
     return (await this.#call(this.#runtime.createContainer.bind(this.#runtime), request, limits)).containerId;
   }
@@ -77,7 +98,10 @@ export class CRIClient {
   /** Resolves when the container has stopped. The deadline lies beyond the grace period. */
   async stopContainer(containerId: string, graceSeconds: number, limits?: CallLimits): Promise<void> {
     const request = { containerId, timeout: BigInt(Math.max(0, Math.floor(graceSeconds))) };
-    await this.#call(this.#runtime.stopContainer.bind(this.#runtime), request, { timeoutMs: graceSeconds * 1000 + defaultTimeoutMs, ...limits });
+    await this.#call(this.#runtime.stopContainer.bind(this.#runtime), request, {
+      timeoutMs: graceSeconds * 1000 + defaultTimeoutMs,
+      ...limits,
+    });
   }
 
   async removeContainer(containerId: string, limits?: CallLimits): Promise<void> {
@@ -98,7 +122,11 @@ export class CRIClient {
   }
 
   async updateContainerResources(containerId: string, linux: Draft<wire.LinuxContainerResources>, limits?: CallLimits): Promise<void> {
-    await this.#call(this.#runtime.updateContainerResources.bind(this.#runtime), wire.UpdateContainerResourcesRequest.fromPartial({ containerId, linux } as never), limits);
+    await this.#call(
+      this.#runtime.updateContainerResources.bind(this.#runtime),
+      wire.UpdateContainerResourcesRequest.fromPartial({ containerId, linux } as never),
+      limits,
+    );
   }
 
   /** `timeoutSeconds` bounds the command; the runtime answers DEADLINE_EXCEEDED. */
@@ -121,15 +149,22 @@ export class CRIClient {
   }
 
   async listContainerStats(limits?: CallLimits): Promise<wire.ContainerStats[]> {
-    return (await this.#call(this.#runtime.listContainerStats.bind(this.#runtime), wire.ListContainerStatsRequest.fromPartial({}), limits)).stats;
+    return (await this.#call(this.#runtime.listContainerStats.bind(this.#runtime), wire.ListContainerStatsRequest.fromPartial({}), limits))
+      .stats;
   }
 
   async listPodSandboxStats(limits?: CallLimits): Promise<wire.PodSandboxStats[]> {
-    return (await this.#call(this.#runtime.listPodSandboxStats.bind(this.#runtime), wire.ListPodSandboxStatsRequest.fromPartial({}), limits)).stats;
+    return (
+      await this.#call(this.#runtime.listPodSandboxStats.bind(this.#runtime), wire.ListPodSandboxStatsRequest.fromPartial({}), limits)
+    ).stats;
   }
 
   async updateRuntimeConfig(podCidr: string, limits?: CallLimits): Promise<void> {
-    await this.#call(this.#runtime.updateRuntimeConfig.bind(this.#runtime), wire.UpdateRuntimeConfigRequest.fromPartial({ runtimeConfig: { networkConfig: { podCidr } } }), limits);
+    await this.#call(
+      this.#runtime.updateRuntimeConfig.bind(this.#runtime),
+      wire.UpdateRuntimeConfigRequest.fromPartial({ runtimeConfig: { networkConfig: { podCidr } } }),
+      limits,
+    );
   }
 
   /** Changes of containers from now on, until the stream breaks (then it throws) or `signal` is aborted (then it ends). */
@@ -152,11 +187,18 @@ export class CRIClient {
   }
 
   async imageStatus(image: string, limits?: CallLimits): Promise<wire.Image | undefined> {
-    return (await this.#call(this.#images.imageStatus.bind(this.#images), wire.ImageStatusRequest.fromPartial({ image: { image } }), limits)).image;
+    return (
+      await this.#call(this.#images.imageStatus.bind(this.#images), wire.ImageStatusRequest.fromPartial({ image: { image } }), limits)
+    ).image;
   }
 
   /** The ID of the pulled image. Pulls have no deadline of their own: progress is the runtime's business. */
-  async pullImage(image: string, auth: Draft<wire.AuthConfig> | undefined, sandboxConfig: Draft<wire.PodSandboxConfig>, limits?: CallLimits): Promise<string> {
+  async pullImage(
+    image: string,
+    auth: Draft<wire.AuthConfig> | undefined,
+    sandboxConfig: Draft<wire.PodSandboxConfig>,
+    limits?: CallLimits,
+  ): Promise<string> {
     const request = wire.PullImageRequest.fromPartial({ image: { image, userSpecifiedImage: image }, auth, sandboxConfig } as never);
     return (await this.#call(this.#images.pullImage.bind(this.#images), request, { timeoutMs: 0, ...limits })).imageRef;
   }
@@ -202,7 +244,25 @@ export function describeCRIError(error: unknown): string {
   return `rpc error: code = ${codeNames[code] ?? `Code(${code})`} desc = ${details ?? message}`;
 }
 
-const codeNames = ["OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated"];
+const codeNames = [
+  "OK",
+  "Canceled",
+  "Unknown",
+  "InvalidArgument",
+  "DeadlineExceeded",
+  "NotFound",
+  "AlreadyExists",
+  "PermissionDenied",
+  "ResourceExhausted",
+  "FailedPrecondition",
+  "Aborted",
+  "OutOfRange",
+  "Unimplemented",
+  "Internal",
+  "Unavailable",
+  "DataLoss",
+  "Unauthenticated",
+];
 
 export const criNotFound = 5;
 export const criDeadlineExceeded = 4;

@@ -7,8 +7,8 @@
 // L3. Statuses of exited containers and addresses of sandboxes do not change and are asked for once.
 // Source: pkg/kubelet/pleg (generic and evented).
 import { type Clock, delay, type Logger, type TaskGroup } from "@lenj/base";
-import { PodSandboxState } from "@lenj/proto/cri";
 import type * as wire from "@lenj/proto/cri";
+import { PodSandboxState } from "@lenj/proto/cri";
 import { labels } from "../../core/pod/identity.js";
 import { type ContainerRecord, emptyRuntimeState, type PodRuntimeState, type SandboxRecord } from "../../core/runtime-state.js";
 import { type CRIClient, criErrorCode, criNotFound, criUnimplemented } from "./cri-client.js";
@@ -74,7 +74,10 @@ export class PodObserver {
     const sequence = ++this.#sequence;
     const { cri } = this.options;
     const selector = { [labels.podUID]: uid };
-    const [sandboxes, containers] = await Promise.all([cri.listPodSandboxes(selector, { signal }), cri.listContainers(selector, { signal })]);
+    const [sandboxes, containers] = await Promise.all([
+      cri.listPodSandboxes(selector, { signal }),
+      cri.listContainers(selector, { signal }),
+    ]);
     const state = await this.#read(uid, { sandboxes, containers }, signal);
     this.#store(uid, sequence, fingerprintOf({ sandboxes, containers }), state);
     return this.#cache.get(uid)?.state ?? state;
@@ -161,7 +164,9 @@ export class PodObserver {
     return {
       ...emptyRuntimeState(uid, identity[labels.podNamespace] ?? "", identity[labels.podName] ?? ""),
       sandboxes: sandboxes.filter(isKnown).sort((left, right) => right.createdAtMs - left.createdAtMs || right.attempt - left.attempt),
-      containers: containers.filter(isKnown).sort((left, right) => right.createdAtMs - left.createdAtMs || right.restartCount - left.restartCount),
+      containers: containers
+        .filter(isKnown)
+        .sort((left, right) => right.createdAtMs - left.createdAtMs || right.restartCount - left.restartCount),
     };
   }
 
@@ -169,7 +174,9 @@ export class PodObserver {
     const ready = item.state === PodSandboxState.SANDBOX_READY;
     const known = this.#sandboxes.get(item.id);
     if (known !== undefined && known.ready === ready && (known.ips.length > 0 || known.hostNetwork || !ready)) return known;
-    const record = await ignoreGone(this.options.cri.podSandboxStatus(item.id, { signal })).then((status) => (status === undefined ? undefined : readSandboxRecord(status)));
+    const record = await ignoreGone(this.options.cri.podSandboxStatus(item.id, { signal })).then((status) =>
+      status === undefined ? undefined : readSandboxRecord(status),
+    );
     if (record !== undefined) this.#sandboxes.set(item.id, record);
     return record;
   }
@@ -212,7 +219,9 @@ function groupByPod(sandboxes: readonly wire.PodSandbox[], containers: readonly 
 }
 
 function fingerprintOf(listing: Listing): string {
-  return [...listing.sandboxes.map((item) => `s${item.id}:${item.state}`), ...listing.containers.map((item) => `c${item.id}:${item.state}`)].sort().join(",");
+  return [...listing.sandboxes.map((item) => `s${item.id}:${item.state}`), ...listing.containers.map((item) => `c${item.id}:${item.state}`)]
+    .sort()
+    .join(",");
 }
 
 async function ignoreGone<T>(promise: Promise<T>): Promise<T | undefined> {

@@ -1,7 +1,7 @@
 // Wire messages of the runtime → records of the core; termination messages are read from disk here.
 import { open } from "node:fs/promises";
-import { ContainerState as WireState, NamespaceMode, PodSandboxState } from "@lenj/proto/cri";
 import type * as wire from "@lenj/proto/cri";
+import { NamespaceMode, PodSandboxState, ContainerState as WireState } from "@lenj/proto/cri";
 import { annotations, labels } from "../../core/pod/identity.js";
 import type { ContainerRecord, ContainerState, SandboxRecord } from "../../core/runtime-state.js";
 import { readLogTail } from "../logs/log-tail.js";

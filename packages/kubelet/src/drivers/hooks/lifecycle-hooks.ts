@@ -14,22 +14,37 @@ export interface HookInput {
 }
 
 /** Runs one hook to its end. Rejects with an Error whose message belongs into an Event. */
-export async function runHook(ports: { readonly cri: CRIClient; readonly clock: Clock }, handler: corev1.LifecycleHandler, input: HookInput): Promise<void> {
+export async function runHook(
+  ports: { readonly cri: CRIClient; readonly clock: Clock },
+  handler: corev1.LifecycleHandler,
+  input: HookInput,
+): Promise<void> {
   if (handler.exec !== undefined) {
     const command = handler.exec.command ?? [];
     let answer: Awaited<ReturnType<CRIClient["execSync"]>>;
     try {
       answer = await ports.cri.execSync(input.containerID, command, input.timeoutMs / 1000, { signal: input.signal });
     } catch (error) {
-      throw new Error(`Exec lifecycle hook (${command.join(" ")}) for Container ${JSON.stringify(input.container.name)} failed - error: ${describeCRIError(error)}`, { cause: error });
+      throw new Error(
+        `Exec lifecycle hook (${command.join(" ")}) for Container ${JSON.stringify(input.container.name)} failed - error: ${describeCRIError(error)}`,
+        { cause: error },
+      );
     }
     if (answer.exitCode === 0) return;
     const output = Buffer.concat([answer.stdout, answer.stderr]).toString("utf8");
-    throw new Error(`Exec lifecycle hook (${command.join(" ")}) for Container ${JSON.stringify(input.container.name)} failed - error: command '${command.join(" ")}' exited with ${answer.exitCode}: ${output}`);
+    throw new Error(
+      `Exec lifecycle hook (${command.join(" ")}) for Container ${JSON.stringify(input.container.name)} failed - error: command '${command.join(" ")}' exited with ${answer.exitCode}: ${output}`,
+    );
   }
   if (handler.httpGet !== undefined) {
-    const { code } = await getHTTP(handler.httpGet, input, { timeoutMs: input.timeoutMs === 0 ? 60_000 : input.timeoutMs, userAgent: "kube-lifecycle/1.35" });
-    if (code >= 400) throw new Error(`HTTP lifecycle hook (${handler.httpGet.path ?? "/"}) for Container ${JSON.stringify(input.container.name)} failed - error: status code ${code}`);
+    const { code } = await getHTTP(handler.httpGet, input, {
+      timeoutMs: input.timeoutMs === 0 ? 60_000 : input.timeoutMs,
+      userAgent: "kube-lifecycle/1.35",
+    });
+    if (code >= 400)
+      throw new Error(
+        `HTTP lifecycle hook (${handler.httpGet.path ?? "/"}) for Container ${JSON.stringify(input.container.name)} failed - error: status code ${code}`,
+      );
     return;
   }
   if (handler.sleep !== undefined) {

@@ -5,8 +5,8 @@
 // M2. A failed pull is tried again after 10 s doubling to 5 min; meanwhile the container waits as ImagePullBackOff.
 import type { Clock, Random } from "@lenj/base";
 import { resources } from "@lenj/client";
-import type { corev1 } from "@lenj/proto/k8s";
 import type * as wire from "@lenj/proto/cri";
+import type { corev1 } from "@lenj/proto/k8s";
 import type { Draft } from "../../core/cri/draft.js";
 import { isKubeletCoreError } from "../../core/errors.js";
 import { pullPolicyOf, withDefaultTag } from "../../core/images/image-name.js";
@@ -21,7 +21,11 @@ export interface PulledImage {
   readonly user: { readonly uid: number | undefined; readonly username: string };
 }
 
-export type ImageFailure = { readonly reason: "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError"; readonly message: string; readonly retryAtMs?: number };
+export type ImageFailure = {
+  readonly reason: "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError";
+  readonly message: string;
+  readonly retryAtMs?: number;
+};
 
 export type ImageEvents = (type: "Normal" | "Warning", reason: string, message: string) => void;
 
@@ -30,11 +34,23 @@ export class ImagePuller {
   #queue: Promise<void> = Promise.resolve();
 
   constructor(
-    readonly options: { readonly cri: CRIClient; readonly clock: Clock; readonly random: Random; readonly objects: ObjectSource; readonly serialize: boolean },
+    readonly options: {
+      readonly cri: CRIClient;
+      readonly clock: Clock;
+      readonly random: Random;
+      readonly objects: ObjectSource;
+      readonly serialize: boolean;
+    },
   ) {}
 
   /** Makes the container's image present. Failures are values: they are states of the container. */
-  async ensure(input: { pod: corev1.Pod; container: corev1.Container; sandboxConfig: Draft<wire.PodSandboxConfig>; event: ImageEvents; signal: AbortSignal }): Promise<PulledImage | ImageFailure> {
+  async ensure(input: {
+    pod: corev1.Pod;
+    container: corev1.Container;
+    sandboxConfig: Draft<wire.PodSandboxConfig>;
+    event: ImageEvents;
+    signal: AbortSignal;
+  }): Promise<PulledImage | ImageFailure> {
     const { container, event, signal } = input;
     let image: string;
     try {
@@ -76,7 +92,11 @@ export class ImagePuller {
       const message = `Back-off pulling image ${JSON.stringify(image)}`;
       input.event("Normal", "BackOff", message);
       const cause = this.#failure.get(key);
-      return { reason: "ImagePullBackOff", message: cause === undefined ? message : `${message}: ErrImagePull: ${cause}`, retryAtMs: untilMs };
+      return {
+        reason: "ImagePullBackOff",
+        message: cause === undefined ? message : `${message}: ErrImagePull: ${cause}`,
+        retryAtMs: untilMs,
+      };
     }
     const queuedAtMs = clock.monotonicMs();
     input.event("Normal", "Pulling", `Pulling image ${JSON.stringify(image)}`);
@@ -87,7 +107,11 @@ export class ImagePuller {
         const status = await this.options.cri.imageStatus(id === "" ? image : id, { signal: input.signal });
         const nowMs = clock.monotonicMs();
         const sizes = status === undefined ? "" : ` Image size: ${status.size} bytes.`;
-        input.event("Normal", "Pulled", `Successfully pulled image ${JSON.stringify(image)} in ${formatSpan(nowMs - startedAtMs)} (${formatSpan(nowMs - queuedAtMs)} including waiting).${sizes}`);
+        input.event(
+          "Normal",
+          "Pulled",
+          `Successfully pulled image ${JSON.stringify(image)} in ${formatSpan(nowMs - startedAtMs)} (${formatSpan(nowMs - queuedAtMs)} including waiting).${sizes}`,
+        );
         return status === undefined ? { id, user: { uid: undefined, username: "" } } : toPulled(status);
       });
       this.#failedAtMs.delete(key);
@@ -132,7 +156,9 @@ export class ImagePuller {
   }
 
   async #credentials(image: string, pod: corev1.Pod, signal: AbortSignal): Promise<{ username: string; password: string }[]> {
-    const names = (pod.spec?.imagePullSecrets ?? []).flatMap((reference) => (reference.name === undefined || reference.name === "" ? [] : [reference.name]));
+    const names = (pod.spec?.imagePullSecrets ?? []).flatMap((reference) =>
+      reference.name === undefined || reference.name === "" ? [] : [reference.name],
+    );
     if (names.length === 0) return [];
     const secrets = await this.options.objects.getAll<corev1.Secret>(resources.secrets, podNamespace(pod), names, signal);
     const decode = (text: string): string => Buffer.from(text, "base64").toString("utf8");

@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import type { LogOptions } from "../../core/logs/log-line.js";
 import { readLog } from "./log-reader.js";
 
-const all: LogOptions = { follow: false, timestamps: false, tailLines: undefined, limitBytes: undefined, sinceMs: undefined, stream: "All" };
+const all: LogOptions = {
+  follow: false,
+  timestamps: false,
+  tailLines: undefined,
+  limitBytes: undefined,
+  sinceMs: undefined,
+  stream: "All",
+};
 const line = (second: number, text: string, tag = "F"): string => `2026-01-01T00:00:0${second}.000000000Z stdout ${tag} ${text}\n`;
 
 let folder: string;

@@ -13,7 +13,12 @@ it("sets large logs aside, compresses older ones, keeps as many as allowed and r
   const path = `${folder}/0.log`;
   const container = { id: "c", logPath: path } as ContainerRecord;
   let nowMs = Date.parse("2026-01-01T00:00:00Z");
-  const ports = { clock: { wallMs: () => nowMs }, reopen: async () => writeFileSync(path, "new"), maxBytes: 10, maxFiles: 3 } as unknown as LogRotationPorts;
+  const ports = {
+    clock: { wallMs: () => nowMs },
+    reopen: async () => writeFileSync(path, "new"),
+    maxBytes: 10,
+    maxFiles: 3,
+  } as unknown as LogRotationPorts;
   const { signal } = new AbortController();
   await rotateLog(ports, container, signal);
   expect(readFileSync(path, "utf8")).toBe("new");

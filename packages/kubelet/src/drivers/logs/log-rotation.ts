@@ -32,7 +32,12 @@ export async function rotateLogsLoop(ports: LogRotationPorts, signal: AbortSigna
       if (signal.aborted) return;
       if (container.state !== "running" || container.logPath === "") continue;
       await rotateLog(ports, container, signal).catch((error: unknown) => {
-        if (!signal.aborted) ports.logger.warn("Rotating a log failed", { container: container.name, path: container.logPath, error: (error as Error).message });
+        if (!signal.aborted)
+          ports.logger.warn("Rotating a log failed", {
+            container: container.name,
+            path: container.logPath,
+            error: (error as Error).message,
+          });
       });
     }
   }
@@ -44,7 +49,10 @@ export async function rotateLog(ports: LogRotationPorts, { id, logPath }: Contai
   if (size < ports.maxBytes) return;
   const rotated = await tidyRotated(logPath, Math.max(2, ports.maxFiles));
   for (const path of rotated) if (!path.endsWith(".gz")) await compress(path);
-  const aside = `${logPath}.${new Date(ports.clock.wallMs()).toISOString().replace(/[-:]|\..*$/g, "").replace("T", "-")}`;
+  const aside = `${logPath}.${new Date(ports.clock.wallMs())
+    .toISOString()
+    .replace(/[-:]|\..*$/g, "")
+    .replace("T", "-")}`;
   await rename(logPath, aside);
   try {
     await ports.reopen(id, signal);

@@ -10,12 +10,16 @@ export async function readLogTail(path: string, limits: { readonly lines: number
       // Every line carries a prefix of some forty bytes beside its text.
       const length = Math.min(size, limits.bytes * 4 + limits.lines * 64);
       const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
-      const lines = splitLines(buffer).slice(size > length ? 1 : 0).slice(-limits.lines);
-      const text = Buffer.concat(lines.flatMap((line) => {
-        const parsed = parseLogLine(line);
-        if (parsed === undefined) return [];
-        return parsed.partial ? [Buffer.from(parsed.text)] : [Buffer.from(parsed.text), Buffer.from("\n")];
-      }));
+      const lines = splitLines(buffer)
+        .slice(size > length ? 1 : 0)
+        .slice(-limits.lines);
+      const text = Buffer.concat(
+        lines.flatMap((line) => {
+          const parsed = parseLogLine(line);
+          if (parsed === undefined) return [];
+          return parsed.partial ? [Buffer.from(parsed.text)] : [Buffer.from(parsed.text), Buffer.from("\n")];
+        }),
+      );
       return text.subarray(Math.max(0, text.length - limits.bytes)).toString("utf8");
     } finally {
       await file.close();

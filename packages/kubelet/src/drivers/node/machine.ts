@@ -1,11 +1,19 @@
 // What this machine, or the capsule it pretends to be, has: read from its cgroup first, because /proc shows the host's.
 import { readFile, statfs } from "node:fs/promises";
-import { availableParallelism, arch, release, totalmem } from "node:os";
-import type { NodeFacts } from "../../core/node/node-status.js";
+import { arch, availableParallelism, release, totalmem } from "node:os";
 import type { NodeSupply } from "../../core/eviction/eviction.js";
+import type { NodeFacts } from "../../core/node/node-status.js";
 
 const cgroupRoot = "/sys/fs/cgroup";
-const architectures: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", arm: "arm", ia32: "386", ppc64: "ppc64le", s390x: "s390x", riscv64: "riscv64" };
+const architectures: Readonly<Record<string, string>> = {
+  x64: "amd64",
+  arm64: "arm64",
+  arm: "arm",
+  ia32: "386",
+  ppc64: "ppc64le",
+  s390x: "s390x",
+  riscv64: "riscv64",
+};
 
 export interface MachineCapacity {
   readonly milliCPU: number;

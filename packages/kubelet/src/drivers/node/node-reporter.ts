@@ -105,9 +105,15 @@ export class NodeReporter {
     const node: corev1.Node = {
       apiVersion: "v1",
       kind: "Node",
-      metadata: { name: nodeName, labels: { ...nodeLabels(facts), ...labels }, annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" } },
+      metadata: {
+        name: nodeName,
+        labels: { ...nodeLabels(facts), ...labels },
+        annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" },
+      },
       spec: {
-        ...(taints.length > 0 || unschedulable ? { taints: [...taints, ...(unschedulable ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" as const }] : [])] } : {}),
+        ...(taints.length > 0 || unschedulable
+          ? { taints: [...taints, ...(unschedulable ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" as const }] : [])] }
+          : {}),
         ...(unschedulable ? { unschedulable: true } : {}),
       },
       status,
@@ -128,24 +134,37 @@ export class NodeReporter {
     const wanted = { ...nodeLabels(this.options.facts()), ...this.options.labels };
     const missing = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => node.metadata?.labels?.[key] !== value));
     if (Object.keys(missing).length === 0) return;
-    this.#node = await this.options.client.patch<corev1.Node>(resources.nodes, { name: this.options.nodeName }, { type: "strategic", body: { metadata: { labels: missing } } }, { signal });
+    this.#node = await this.options.client.patch<corev1.Node>(
+      resources.nodes,
+      { name: this.options.nodeName },
+      { type: "strategic", body: { metadata: { labels: missing } } },
+      { signal },
+    );
   }
 
   async #reportStatus(node: corev1.Node, signal: AbortSignal): Promise<void> {
     const { client, clock, nodeName, statusReportMs } = this.options;
     const before = node.status ?? {};
     const status = nodeStatus(this.options.facts(), await this.options.health(), before, formatTime(clock.wallMs()));
-    const ownConditions = (before.conditions ?? []).filter((condition) => (status.conditions ?? []).some((own) => own.type === condition.type));
+    const ownConditions = (before.conditions ?? []).filter((condition) =>
+      (status.conditions ?? []).some((own) => own.type === condition.type),
+    );
     const due = clock.monotonicMs() - this.#reportedAtMs >= statusReportMs;
     if (!due && isSameStatus({ ...before, conditions: ownConditions }, status)) return;
     try {
-      this.#node = await client.patch<corev1.Node>(resources.nodes, { name: nodeName }, { type: "strategic", body: { status } }, { subresource: "status", signal });
+      this.#node = await client.patch<corev1.Node>(
+        resources.nodes,
+        { name: nodeName },
+        { type: "strategic", body: { status } },
+        { subresource: "status", signal },
+      );
     } catch (error) {
       if (isNotFound(error)) this.#node = undefined;
       throw error;
     }
     this.#reportedAtMs = clock.monotonicMs();
-    for (const reason of conditionEvents(before.conditions ?? [], status.conditions ?? [])) this.#record("Normal", reason, `Node ${nodeName} status is now: ${reason}`);
+    for (const reason of conditionEvents(before.conditions ?? [], status.conditions ?? []))
+      this.#record("Normal", reason, `Node ${nodeName} status is now: ${reason}`);
   }
 
   async #leaseLoop(signal: AbortSignal): Promise<void> {
@@ -172,15 +191,26 @@ export class NodeReporter {
     const owner = uid === undefined ? {} : { ownerReferences: [{ apiVersion: "v1", kind: "Node", name: nodeName, uid }] };
     const current =
       known ??
-      (await client.get<coordinationv1.Lease>(resources.leases, { namespace: leaseNamespace, name: nodeName }, { signal }).catch((error: unknown) => {
-        if (isNotFound(error)) return undefined;
-        throw error;
-      }));
+      (await client
+        .get<coordinationv1.Lease>(resources.leases, { namespace: leaseNamespace, name: nodeName }, { signal })
+        .catch((error: unknown) => {
+          if (isNotFound(error)) return undefined;
+          throw error;
+        }));
     if (current === undefined) {
-      const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: nodeName, namespace: leaseNamespace, ...owner }, spec };
+      const lease = {
+        apiVersion: "coordination.k8s.io/v1",
+        kind: "Lease",
+        metadata: { name: nodeName, namespace: leaseNamespace, ...owner },
+        spec,
+      };
       return client.create<coordinationv1.Lease>(resources.leases, lease, { signal });
     }
-    const renewed = { ...current, metadata: { ...current.metadata, ...((current.metadata?.ownerReferences ?? []).length === 0 ? owner : {}) }, spec: { ...current.spec, ...spec } };
+    const renewed = {
+      ...current,
+      metadata: { ...current.metadata, ...((current.metadata?.ownerReferences ?? []).length === 0 ? owner : {}) },
+      spec: { ...current.spec, ...spec },
+    };
     try {
       return await client.update<coordinationv1.Lease>(resources.leases, renewed, { signal });
     } catch (error) {

@@ -52,7 +52,9 @@ export class RuntimeHealth {
     const problems = [this.#runtimeProblem, this.#networkProblem].filter((problem): problem is string => problem !== undefined);
     const listedMs = observer.lastListMs;
     if (listedMs !== undefined && clock.monotonicMs() - listedMs > listHealthyWithinMs) {
-      problems.push(`PLEG is not healthy: pleg was last seen active ${Math.round((clock.monotonicMs() - listedMs) / 1000)}s ago; threshold is ${listHealthyWithinMs / 1000}s`);
+      problems.push(
+        `PLEG is not healthy: pleg was last seen active ${Math.round((clock.monotonicMs() - listedMs) / 1000)}s ago; threshold is ${listHealthyWithinMs / 1000}s`,
+      );
     }
     return problems;
   }
@@ -80,13 +82,21 @@ export class RuntimeHealth {
       this.#lastAnswerMs = clock.monotonicMs();
       const problemOf = (type: string): string | undefined => {
         const condition = answer.status?.conditions.find((candidate) => candidate.type === type);
-        return condition?.status === true ? undefined : `${type}=false reason:${condition?.reason ?? "Unknown"} message:${condition?.message ?? ""}`;
+        return condition?.status === true
+          ? undefined
+          : `${type}=false reason:${condition?.reason ?? "Unknown"} message:${condition?.message ?? ""}`;
       };
       const runtime = problemOf("RuntimeReady");
       const network = problemOf("NetworkReady");
       this.#runtimeProblem = runtime === undefined ? undefined : `container runtime not ready: ${runtime}`;
       this.#networkProblem = network === undefined ? undefined : `container runtime network not ready: ${network}`;
-      this.#handlers = answer.runtimeHandlers.map((handler) => ({ name: handler.name, features: { recursiveReadOnlyMounts: handler.features?.recursiveReadOnlyMounts === true, userNamespaces: handler.features?.userNamespaces === true } }));
+      this.#handlers = answer.runtimeHandlers.map((handler) => ({
+        name: handler.name,
+        features: {
+          recursiveReadOnlyMounts: handler.features?.recursiveReadOnlyMounts === true,
+          userNamespaces: handler.features?.userNamespaces === true,
+        },
+      }));
     } catch (error) {
       if (signal?.aborted === true) return;
       logger.debug("The runtime does not answer", { error: describeCRIError(error) });

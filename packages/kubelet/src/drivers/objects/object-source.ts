@@ -2,8 +2,9 @@
 //
 // Many containers of many pods ask for the same ConfigMaps when they start together; a refresh asks again. Upstream
 // watches each object instead, which costs a stream an object; a pod's regular sync brings changes here within its period.
-import { type ApiClient, type GroupVersionResource, isNotFound, type KubeObject } from "@lenj/client";
+
 import type { Clock } from "@lenj/base";
+import { type ApiClient, type GroupVersionResource, isNotFound, type KubeObject } from "@lenj/client";
 
 const freshMs = 3_000;
 const entriesMax = 1024;
@@ -22,7 +23,12 @@ export class ObjectSource {
   ) {}
 
   /** The object, at most three seconds old, or undefined when there is none. Other failures reject. */
-  async get<T extends KubeObject>(gvr: GroupVersionResource, namespace: string | undefined, name: string, signal?: AbortSignal): Promise<T | undefined> {
+  async get<T extends KubeObject>(
+    gvr: GroupVersionResource,
+    namespace: string | undefined,
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<T | undefined> {
     signal?.throwIfAborted();
     const key = `${gvr.resource}.${gvr.group}/${namespace ?? ""}/${name}`;
     const nowMs = this.clock.monotonicMs();
@@ -41,7 +47,12 @@ export class ObjectSource {
   }
 
   /** Name → object; missing ones are absent. */
-  async getAll<T extends KubeObject>(gvr: GroupVersionResource, namespace: string, names: Iterable<string>, signal?: AbortSignal): Promise<Map<string, T>> {
+  async getAll<T extends KubeObject>(
+    gvr: GroupVersionResource,
+    namespace: string,
+    names: Iterable<string>,
+    signal?: AbortSignal,
+  ): Promise<Map<string, T>> {
     const found = new Map<string, T>();
     await Promise.all(
       [...names].map(async (name) => {

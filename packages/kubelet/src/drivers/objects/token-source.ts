@@ -1,6 +1,7 @@
 // Bound service account tokens by TokenRequest, renewed before they expire. Upstream: pkg/kubelet/token.
-import { type ApiClient, isNotFound, type KubeObject, resources } from "@lenj/client";
+
 import type { Clock, Random } from "@lenj/base";
+import { type ApiClient, isNotFound, type KubeObject, resources } from "@lenj/client";
 import type { authenticationv1, corev1 } from "@lenj/proto/k8s";
 import { podName, podNamespace, podUID } from "../../core/pod/identity.js";
 import { parseTime } from "../../core/time-text.js";
@@ -17,9 +18,7 @@ const maxJitterMs = 10_000;
 export class TokenSource {
   readonly #issued = new Map<string, Issued>();
 
-  constructor(
-    readonly options: { readonly client: ApiClient; readonly clock: Clock; readonly random: Random },
-  ) {}
+  constructor(readonly options: { readonly client: ApiClient; readonly clock: Clock; readonly random: Random }) {}
 
   /** A token bound to the pod: the one in use until four fifths of its life, or a day, have passed. */
   async token(pod: corev1.Pod, projection: corev1.ServiceAccountTokenProjection, signal?: AbortSignal): Promise<string> {
@@ -44,7 +43,11 @@ export class TokenSource {
       const token = answer.status?.token ?? "";
       const expiresAtMs = parseTime(answer.status?.expirationTimestamp ?? "") ?? nowMs + 3600_000;
       const renewAfterMs = Math.min((expiresAtMs - nowMs) * 0.8, maxAgeMs);
-      this.#issued.set(key, { token, expiresAtMs, renewAtMs: nowMs + renewAfterMs - random.next() * Math.min(maxJitterMs, renewAfterMs / 10) });
+      this.#issued.set(key, {
+        token,
+        expiresAtMs,
+        renewAtMs: nowMs + renewAfterMs - random.next() * Math.min(maxJitterMs, renewAfterMs / 10),
+      });
       return token;
     } catch (error) {
       // One that is still valid serves on; the next refresh tries again.

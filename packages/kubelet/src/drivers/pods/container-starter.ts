@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { resources } from "@lenj/client";
-import type { corev1 } from "@lenj/proto/k8s";
 import type * as wire from "@lenj/proto/cri";
+import type { corev1 } from "@lenj/proto/k8s";
 import { containerConfig, containerLogPath } from "../../core/cri/container-config.js";
 import { type Draft, mountPropagation } from "../../core/cri/draft.js";
 import { containerEnvironment, environmentReferences } from "../../core/env/environment.js";
@@ -47,7 +47,8 @@ export interface StartFailure {
 export async function startContainer(ports: PodPorts, input: StartInput): Promise<StartFailure | undefined> {
   const { pod } = input.facts;
   const { container, signal } = input;
-  const record = (type: "Normal" | "Warning", reason: string, message: string): void => ports.events.record(pod, type, reason, message, container.name);
+  const record = (type: "Normal" | "Warning", reason: string, message: string): void =>
+    ports.events.record(pod, type, reason, message, container.name);
   const image = await ports.images.ensure({ pod, container, sandboxConfig: input.sandboxConfig, event: record, signal });
   if ("reason" in image) {
     record("Warning", "Failed", `Error: ${image.reason}`);
@@ -98,8 +99,13 @@ async function configure(ports: PodPorts, input: StartInput, image: PulledImage,
   const mounts = await prepareMounts(ports, input, environment);
   const target = (container as corev1.EphemeralContainer).targetContainerName;
   const targetID = target === undefined || target === "" ? undefined : latestContainer(input.runtime, target)?.id;
-  if (target !== undefined && target !== "" && targetID === undefined) throw new KubeletCoreError("CONFIG", `unable to find target container ${JSON.stringify(target)}`);
-  const logFolder = podLogDirectory(ports.settings.podLogRoot, { namespace: podNamespace(facts.pod), name: podName(facts.pod), uid: podUID(facts.pod) });
+  if (target !== undefined && target !== "" && targetID === undefined)
+    throw new KubeletCoreError("CONFIG", `unable to find target container ${JSON.stringify(target)}`);
+  const logFolder = podLogDirectory(ports.settings.podLogRoot, {
+    namespace: podNamespace(facts.pod),
+    name: podName(facts.pod),
+    uid: podUID(facts.pod),
+  });
   await mkdir(join(logFolder, container.name), { recursive: true, mode: 0o755 });
   return containerConfig({
     pod: facts.pod,
@@ -138,11 +144,22 @@ async function prepareMounts(ports: PodPorts, input: StartInput, environment: Re
   const mounts: Draft<wire.Mount>[] = [];
   for (const [position, mount] of (container.volumeMounts ?? []).entries()) {
     const volume = input.volumePaths.get(mount.name);
-    if (volume === undefined) throw new KubeletCoreError("CONFIG", `mount cannot be satisfied for container ${JSON.stringify(container.name)}, because the volume is missing or the volume mounter is nil: ${JSON.stringify(mount.name)}`);
-    const subPath = mount.subPathExpr === undefined || mount.subPathExpr === "" ? (mount.subPath ?? "") : expand(mount.subPathExpr, (name) => environment.get(name));
+    if (volume === undefined)
+      throw new KubeletCoreError(
+        "CONFIG",
+        `mount cannot be satisfied for container ${JSON.stringify(container.name)}, because the volume is missing or the volume mounter is nil: ${JSON.stringify(mount.name)}`,
+      );
+    const subPath =
+      mount.subPathExpr === undefined || mount.subPathExpr === ""
+        ? (mount.subPath ?? "")
+        : expand(mount.subPathExpr, (name) => environment.get(name));
     let hostPath = volume;
     if (subPath !== "") {
-      if (subPath.startsWith("/") || subPath.split("/").includes("..")) throw new KubeletCoreError("CONFIG", `unable to provision SubPath ${JSON.stringify(subPath)}: must be a relative path without '..'`);
+      if (subPath.startsWith("/") || subPath.split("/").includes(".."))
+        throw new KubeletCoreError(
+          "CONFIG",
+          `unable to provision SubPath ${JSON.stringify(subPath)}: must be a relative path without '..'`,
+        );
       hostPath = join(podFolder, "volume-subpaths", mount.name, container.name, String(position));
       await mountSubPath(volume, subPath, hostPath);
     }
@@ -157,7 +174,8 @@ async function prepareMounts(ports: PodPorts, input: StartInput, environment: Re
   const isMounted = (path: string): boolean => mounts.some((mount) => mount.containerPath === path);
   if (!isMounted("/etc/hosts")) mounts.push({ containerPath: "/etc/hosts", hostPath: input.hostsFile });
   const messagePath = container.terminationMessagePath ?? "/dev/termination-log";
-  if (messagePath !== "" && !isMounted(messagePath)) mounts.push({ containerPath: messagePath, hostPath: await makeTerminationLog(podFolder, container.name) });
+  if (messagePath !== "" && !isMounted(messagePath))
+    mounts.push({ containerPath: messagePath, hostPath: await makeTerminationLog(podFolder, container.name) });
   return mounts;
 }
 
@@ -178,7 +196,9 @@ async function linkLog(ports: PodPorts, input: StartInput, containerID: string, 
   const link = join(ports.settings.containerLogRoot, `${identity.name}_${identity.namespace}_${input.container.name}-${containerID}.log`);
   await unlink(link).catch(() => undefined);
   // Log collectors follow these links; a container runs without one.
-  await symlink(target, link).catch((error: unknown) => ports.logger.debug("Linking a container log failed", { error: (error as Error).message }));
+  await symlink(target, link).catch((error: unknown) =>
+    ports.logger.debug("Linking a container log failed", { error: (error as Error).message }),
+  );
 }
 
 async function runPostStart(ports: PodPorts, input: StartInput, containerID: string): Promise<StartFailure | undefined> {
@@ -193,7 +213,11 @@ async function runPostStart(ports: PodPorts, input: StartInput, containerID: str
     const message = (error as Error).message;
     ports.events.record(facts.pod, "Warning", "FailedPostStartHook", `PostStartHook failed`, container.name);
     ports.events.record(facts.pod, "Normal", "Killing", "FailedPostStartHook", container.name);
-    await ports.cri.stopContainer(containerID, 2).catch((cause: unknown) => ports.logger.warn("Stopping a container after its hook failed did not work", { error: describeCRIError(cause) }));
+    await ports.cri
+      .stopContainer(containerID, 2)
+      .catch((cause: unknown) =>
+        ports.logger.warn("Stopping a container after its hook failed did not work", { error: describeCRIError(cause) }),
+      );
     return { reason: "PostStartHookError", message };
   }
 }

@@ -40,7 +40,8 @@ export async function stopContainer(ports: PodPorts, input: StopContainerInput):
   }
   const elapsedSeconds = (ports.clock.monotonicMs() - startedMs) / 1000;
   // The hook's time is part of the grace period, but the process is always given a moment to see its signal.
-  const left = handler === undefined || !isFirst ? input.graceSeconds : Math.max(Math.round(input.graceSeconds - elapsedSeconds), minimumGraceSeconds);
+  const left =
+    handler === undefined || !isFirst ? input.graceSeconds : Math.max(Math.round(input.graceSeconds - elapsedSeconds), minimumGraceSeconds);
   try {
     await ports.cri.stopContainer(containerID, left, { signal });
   } catch (error) {
@@ -66,7 +67,17 @@ export async function stopPod(ports: PodPorts, input: StopPodInput): Promise<voi
     // Later groups get what earlier ones left of the pod's period.
     const graceSeconds = Math.max(Math.ceil((deadlineMs - ports.clock.monotonicMs()) / 1000), 1);
     const results = await Promise.allSettled(
-      group.map((step) => stopContainer(ports, { pod, ...step, graceSeconds, message: `Stopping container ${step.name}`, podIP, hooked: input.hooked, signal })),
+      group.map((step) =>
+        stopContainer(ports, {
+          pod,
+          ...step,
+          graceSeconds,
+          message: `Stopping container ${step.name}`,
+          podIP,
+          hooked: input.hooked,
+          signal,
+        }),
+      ),
     );
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
@@ -76,7 +87,13 @@ export async function stopPod(ports: PodPorts, input: StopPodInput): Promise<voi
       await ports.cri.stopPodSandbox(sandbox.id, { signal });
     } catch (error) {
       if (criErrorCode(error) === criNotFound) continue;
-      if (pod !== undefined) ports.events.record(pod, "Warning", "FailedKillPod", `error killing pod: failed to "KillPodSandbox" for ${JSON.stringify(runtime.uid)} with KillPodSandboxError: ${JSON.stringify(describeCRIError(error))}`);
+      if (pod !== undefined)
+        ports.events.record(
+          pod,
+          "Warning",
+          "FailedKillPod",
+          `error killing pod: failed to "KillPodSandbox" for ${JSON.stringify(runtime.uid)} with KillPodSandboxError: ${JSON.stringify(describeCRIError(error))}`,
+        );
       throw error;
     }
   }

@@ -1,18 +1,18 @@
 // One sync of a pod that is to run: folders, cgroup, volumes, then the steps of its plan. Upstream: Kubelet.SyncPod, kuberuntime SyncPod.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { corev1 } from "@lenj/proto/k8s";
 import type * as wire from "@lenj/proto/cri";
+import type { corev1 } from "@lenj/proto/k8s";
 import type { Draft } from "../../core/cri/draft.js";
 import { sandboxConfig } from "../../core/cri/sandbox-config.js";
 import type { DownwardFacts } from "../../core/env/field-ref.js";
 import { hostNetworkHostsFile, hostsFile, kernelHostname, podHostname } from "../../core/network/hosts-file.js";
 import { podDNS } from "../../core/network/resolv-conf.js";
 import type { Backoff } from "../../core/pod/backoff.js";
-import { findPodContainer } from "../../core/pod/containers.js";
 import type { WaitingReason } from "../../core/pod/container-status.js";
+import { findPodContainer } from "../../core/pod/containers.js";
 import { formatPod, podLogDirectory, podName, podNamespace, podUID } from "../../core/pod/identity.js";
-import { backoffKey, type ContainerFindings, planPod, type PodPlan } from "../../core/pod/plan.js";
+import { backoffKey, type ContainerFindings, type PodPlan, planPod } from "../../core/pod/plan.js";
 import { probeGraceSeconds } from "../../core/pod/termination.js";
 import { latestContainer, type PodRuntimeState } from "../../core/runtime-state.js";
 import { describeCRIError } from "../cri/cri-client.js";
@@ -59,7 +59,13 @@ export class PodSyncer {
     if (ports.settings.hasCgroups) await ports.cgroups.ensurePod(pod, ports.settings.podPidsMax);
     const facts = this.#facts(pod, input.runtime);
     const volumePaths = await ports.volumes.prepare(facts, signal).catch((error: unknown) => {
-      if (error instanceof VolumeError) ports.events.record(pod, "Warning", "FailedMount", `MountVolume.SetUp failed for volume ${JSON.stringify(error.volume)} : ${error.message}`);
+      if (error instanceof VolumeError)
+        ports.events.record(
+          pod,
+          "Warning",
+          "FailedMount",
+          `MountVolume.SetUp failed for volume ${JSON.stringify(error.volume)} : ${error.message}`,
+        );
       throw error;
     });
     const nowMs = ports.clock.wallMs();
@@ -76,16 +82,33 @@ export class PodSyncer {
     for (const held of plan.heldBack) {
       waiting.set(held.name, { reason: "CrashLoopBackOff", message: held.message });
       retryAtMs = earliest(retryAtMs, held.untilMs);
-      ports.events.record(pod, "Warning", "BackOff", `Back-off restarting failed container ${held.name} in pod ${formatPod(pod)}`, held.name);
+      ports.events.record(
+        pod,
+        "Warning",
+        "BackOff",
+        `Back-off restarting failed container ${held.name} in pod ${formatPod(pod)}`,
+        held.name,
+      );
     }
     let runtime = input.runtime;
     if (plan.killPod !== undefined) {
-      if (plan.createSandbox !== undefined && plan.createSandbox.attempt > 0) ports.events.record(pod, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+      if (plan.createSandbox !== undefined && plan.createSandbox.attempt > 0)
+        ports.events.record(pod, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
       await stopPod(ports, { pod, runtime, graceSeconds: pod.spec?.terminationGracePeriodSeconds ?? 30, hooked: input.hooked, signal });
     }
     for (const step of plan.kill) {
       const container = findPodContainer(pod, step.name)?.container;
-      await stopContainer(ports, { pod, container, containerID: step.containerID, name: step.name, graceSeconds: probeGraceSeconds(pod, container, step.reason), message: step.because, podIP: runtime.sandboxes[0]?.ips[0] ?? "", hooked: input.hooked, signal });
+      await stopContainer(ports, {
+        pod,
+        container,
+        containerID: step.containerID,
+        name: step.name,
+        graceSeconds: probeGraceSeconds(pod, container, step.reason),
+        message: step.because,
+        podIP: runtime.sandboxes[0]?.ips[0] ?? "",
+        hooked: input.hooked,
+        signal,
+      });
     }
     if (plan.killPod !== undefined || plan.kill.length > 0) {
       runtime = await ports.observer.observe(podUID(pod), signal);
@@ -108,7 +131,9 @@ export class PodSyncer {
       const latest = latestContainer(runtime, step.name);
       const key = backoffKey(pod, found.container);
       if (latest?.state === "exited") input.backoff.next(key, latest.finishedAtMs, ports.clock.wallMs());
-      const before = [...(input.previous.containerStatuses ?? []), ...(input.previous.initContainerStatuses ?? [])].find((status) => status.name === step.name);
+      const before = [...(input.previous.containerStatuses ?? []), ...(input.previous.initContainerStatuses ?? [])].find(
+        (status) => status.name === step.name,
+      );
       const failure = await startContainer(ports, {
         facts,
         role: step.role,
@@ -125,7 +150,10 @@ export class PodSyncer {
       if (failure !== undefined) {
         waiting.set(step.name, failure);
         const wallNowMs = ports.clock.wallMs();
-        retryAtMs = earliest(retryAtMs, failure.retryAtMs === undefined ? wallNowMs + retryMs : wallNowMs + Math.max(failure.retryAtMs - ports.clock.monotonicMs(), 0));
+        retryAtMs = earliest(
+          retryAtMs,
+          failure.retryAtMs === undefined ? wallNowMs + retryMs : wallNowMs + Math.max(failure.retryAtMs - ports.clock.monotonicMs(), 0),
+        );
       }
       await input.onProgress(waiting);
     }
@@ -136,17 +164,25 @@ export class PodSyncer {
     const { ports } = this;
     const handler = ports.runtimeHandler(pod.spec?.runtimeClassName);
     try {
-      if (handler === undefined) throw new Error(`failed to get RuntimeClass ${pod.spec?.runtimeClassName}: runtimeclasses.node.k8s.io ${JSON.stringify(pod.spec?.runtimeClassName)} not found`);
+      if (handler === undefined)
+        throw new Error(
+          `failed to get RuntimeClass ${pod.spec?.runtimeClassName}: runtimeclasses.node.k8s.io ${JSON.stringify(pod.spec?.runtimeClassName)} not found`,
+        );
       await ports.cri.runPodSandbox(config, handler, { signal });
     } catch (error) {
-      if (!signal.aborted) ports.events.record(pod, "Warning", "FailedCreatePodSandBox", `Failed to create pod sandbox: ${describeCRIError(error)}`);
+      if (!signal.aborted)
+        ports.events.record(pod, "Warning", "FailedCreatePodSandBox", `Failed to create pod sandbox: ${describeCRIError(error)}`);
       throw error;
     }
   }
 
   #sandboxConfig(pod: corev1.Pod, attempt: number): Draft<wire.PodSandboxConfig> {
     const { settings, events } = this.ports;
-    const { dns, problem } = podDNS(pod, { clusterDNS: settings.clusterDNS, clusterDomain: settings.clusterDomain, node: this.ports.nodeDNS() });
+    const { dns, problem } = podDNS(pod, {
+      clusterDNS: settings.clusterDNS,
+      clusterDomain: settings.clusterDomain,
+      node: this.ports.nodeDNS(),
+    });
     if (problem !== undefined) events.record(pod, "Warning", "MissingClusterDNS", problem);
     return sandboxConfig({
       pod,
@@ -169,7 +205,10 @@ export class PodSyncer {
     const { volumes, settings } = this.ports;
     const folder = volumes.podDirectory(podUID(pod));
     await mkdir(join(folder, "volumes"), { recursive: true, mode: 0o750 });
-    await mkdir(podLogDirectory(settings.podLogRoot, { namespace: podNamespace(pod), name: podName(pod), uid: podUID(pod) }), { recursive: true, mode: 0o755 });
+    await mkdir(podLogDirectory(settings.podLogRoot, { namespace: podNamespace(pod), name: podName(pod), uid: podUID(pod) }), {
+      recursive: true,
+      mode: 0o755,
+    });
   }
 
   async #writeHostsFile(facts: DownwardFacts): Promise<string> {

@@ -51,7 +51,8 @@ export class PodWorker {
     this.uid = podUID(pod);
     this.#syncer = new PodSyncer(ports);
     if (isTerminalPhase(pod.status?.phase)) this.#stage = { name: "stopping", verdict: undefined, graceSeconds: 1 };
-    else if (pod.metadata?.deletionTimestamp !== undefined) this.#stage = { name: "stopping", verdict: undefined, graceSeconds: graceSeconds(pod, undefined) };
+    else if (pod.metadata?.deletionTimestamp !== undefined)
+      this.#stage = { name: "stopping", verdict: undefined, graceSeconds: graceSeconds(pod, undefined) };
   }
 
   get pod(): corev1.Pod {
@@ -82,7 +83,11 @@ export class PodWorker {
   stop(options: { readonly verdict?: PodVerdict; readonly graceSeconds: number }): void {
     const stage = this.#stage;
     if (stage.name === "stopped" || (stage.name === "stopping" && options.graceSeconds >= stage.graceSeconds)) return;
-    this.#stage = { name: "stopping", verdict: stage.name === "stopping" ? stage.verdict : options.verdict, graceSeconds: options.graceSeconds };
+    this.#stage = {
+      name: "stopping",
+      verdict: stage.name === "stopping" ? stage.verdict : options.verdict,
+      graceSeconds: options.graceSeconds,
+    };
     this.#interrupt.abort(new Error("The pod is to stop"));
     this.wake();
   }
@@ -144,7 +149,10 @@ export class PodWorker {
     const deadlineMs = activeDeadlineMs(this.#pod, parseTime(status.startTime ?? ""));
     if (deadlineMs !== undefined && clock.wallMs() >= deadlineMs) {
       this.ports.events.record(this.#pod, "Normal", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
-      this.stop({ verdict: { reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" }, graceSeconds: graceSeconds(this.#pod, undefined) });
+      this.stop({
+        verdict: { reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" },
+        graceSeconds: graceSeconds(this.#pod, undefined),
+      });
       return 0;
     }
     const outcome = await this.#syncer.sync({
@@ -166,7 +174,9 @@ export class PodWorker {
     probes.poke(this.uid);
     if (isTerminalPhase(after.phase)) return 0;
     const nowMs = clock.wallMs();
-    const dueMs = [outcome.retryAtMs, deadlineMs].filter((time): time is number => time !== undefined).map((time) => Math.max(time - nowMs, 0));
+    const dueMs = [outcome.retryAtMs, deadlineMs]
+      .filter((time): time is number => time !== undefined)
+      .map((time) => Math.max(time - nowMs, 0));
     return Math.min(this.#syncInterval(), ...dueMs);
   }
 
@@ -177,7 +187,8 @@ export class PodWorker {
     this.#report(before);
     await stopPod(this.ports, { pod: this.#pod, runtime: before, graceSeconds: stage.graceSeconds, hooked: this.#hooked, signal });
     const after = await observer.observe(this.uid, signal);
-    if (after.containers.some((container) => container.state === "running")) throw new Error("Detected running containers after a successful stop");
+    if (after.containers.some((container) => container.state === "running"))
+      throw new Error("Detected running containers after a successful stop");
     probes.removePod(this.uid);
     if (settings.hasCgroups) await cgroups.removePod(this.uid);
     // K1: from here on the status is the last one.
@@ -195,7 +206,10 @@ export class PodWorker {
         await remove();
         return;
       } catch (error) {
-        this.ports.logger.warn("Removing the volumes of a pod failed, will retry", { pod: podKey(this.#pod), error: (error as Error).message });
+        this.ports.logger.warn("Removing the volumes of a pod failed, will retry", {
+          pod: podKey(this.#pod),
+          error: (error as Error).message,
+        });
         await delay(this.ports.clock, retryMs, this.#close.signal).catch(() => undefined);
       }
     }
@@ -207,7 +221,8 @@ export class PodWorker {
     readiness(containerID: string): "success" | "failure" | "unknown";
   } {
     const { probes, observer } = this.ports;
-    const nameOf = (containerID: string): string => observer.get(this.uid)?.containers.find((container) => container.id === containerID)?.name ?? "";
+    const nameOf = (containerID: string): string =>
+      observer.get(this.uid)?.containers.find((container) => container.id === containerID)?.name ?? "";
     return {
       liveness: (containerID) => probes.verdict(this.uid, nameOf(containerID), "liveness", containerID),
       startup: (containerID) => probes.verdict(this.uid, nameOf(containerID), "startup", containerID),
@@ -225,7 +240,16 @@ export class PodWorker {
       return theirs;
     }
     // What was computed here is newer than what the api-server shows, except for conditions of others.
-    const previous = own === undefined ? theirs : { ...own, conditions: [...(own.conditions ?? []), ...(theirs.conditions ?? []).filter((condition) => !(own.conditions ?? []).some((mine) => mine.type === condition.type))] };
+    const previous =
+      own === undefined
+        ? theirs
+        : {
+            ...own,
+            conditions: [
+              ...(own.conditions ?? []),
+              ...(theirs.conditions ?? []).filter((condition) => !(own.conditions ?? []).some((mine) => mine.type === condition.type)),
+            ],
+          };
     const status = podStatus({
       pod: this.#pod,
       runtime,

@@ -6,7 +6,7 @@
 // Source: pkg/kubelet/kubelet_pods.go HandlePodCleanups, kubelet.go HandlePodAdditions.
 import { rm } from "node:fs/promises";
 import type { corev1 } from "@lenj/proto/k8s";
-import { admitPod, type AdmitInput } from "../../core/node/admit.js";
+import { type AdmitInput, admitPod } from "../../core/node/admit.js";
 import { planGarbage } from "../../core/pod/garbage.js";
 import { podKey, podLogDirectory, podUID } from "../../core/pod/identity.js";
 import { isTerminalPhase } from "../../core/pod/phase.js";
@@ -104,13 +104,18 @@ export class PodWorkers {
         logger.warn("Removing leftovers of a pod failed", { pod: `${runtime.namespace}/${runtime.name}`, error: (error as Error).message });
       }
     }
-    const isOrphan = (uid: string): boolean => !this.#workers.has(uid) && (observer.get(uid)?.containers ?? []).every((container) => container.state !== "running");
+    const isOrphan = (uid: string): boolean =>
+      !this.#workers.has(uid) && (observer.get(uid)?.containers ?? []).every((container) => container.state !== "running");
     for (const uid of (await volumes.present()).filter(isOrphan)) {
-      await volumes.remove(uid).catch((error: unknown) => logger.warn("Removing an orphaned pod folder failed", { uid, error: (error as Error).message }));
+      await volumes
+        .remove(uid)
+        .catch((error: unknown) => logger.warn("Removing an orphaned pod folder failed", { uid, error: (error as Error).message }));
     }
     if (!settings.hasCgroups) return;
     for (const uid of [...(await cgroups.pods())].filter(isOrphan)) {
-      await cgroups.removePod(uid).catch((error: unknown) => logger.debug("Removing an orphaned cgroup failed", { uid, error: (error as Error).message }));
+      await cgroups
+        .removePod(uid)
+        .catch((error: unknown) => logger.debug("Removing an orphaned cgroup failed", { uid, error: (error as Error).message }));
     }
     await cgroups.updateQOS(this.active());
   }
@@ -145,7 +150,10 @@ export class PodWorkers {
   async #collect(runtime: PodRuntimeState, signal: AbortSignal): Promise<void> {
     const { cri, observer, logger } = this.ports;
     const wanted = this.#workers.has(runtime.uid);
-    if (!wanted && (runtime.containers.some((container) => container.state === "running") || runtime.sandboxes.some((sandbox) => sandbox.ready))) {
+    if (
+      !wanted &&
+      (runtime.containers.some((container) => container.state === "running") || runtime.sandboxes.some((sandbox) => sandbox.ready))
+    ) {
       logger.info("Stopping a pod that nobody wants", { pod: `${runtime.namespace}/${runtime.name}`, uid: runtime.uid });
       await stopPod(this.ports, { pod: undefined, runtime, graceSeconds: orphanGraceSeconds, hooked: new Set(), signal });
       await observer.observe(runtime.uid, signal);

@@ -54,7 +54,9 @@ export class StaticPods {
     if (this.options.path === "") return;
     tasks.run("static pods", async (signal) => {
       while (!signal.aborted) {
-        await this.#look().catch((error: unknown) => this.options.logger.warn("Reading static pods failed", { path: this.options.path, error: (error as Error).message }));
+        await this.#look().catch((error: unknown) =>
+          this.options.logger.warn("Reading static pods failed", { path: this.options.path, error: (error as Error).message }),
+        );
         await delay(this.options.clock, this.options.intervalMs, signal).catch(() => undefined);
       }
     });
@@ -101,7 +103,10 @@ export class StaticPods {
     if (status === undefined) return [];
     if (!status.isDirectory()) return [path];
     const names = await readdir(path);
-    return names.filter((name) => !name.startsWith(".") && !name.endsWith("~")).sort().map((name) => join(path, name));
+    return names
+      .filter((name) => !name.startsWith(".") && !name.endsWith("~"))
+      .sort()
+      .map((name) => join(path, name));
   }
 
   async #syncMirrors(client: ApiClient, signal: AbortSignal): Promise<void> {
@@ -109,7 +114,12 @@ export class StaticPods {
     for (const [key, mirror] of this.#mirrors) {
       const pod = wanted.get(key);
       const hash = pod?.metadata?.annotations?.[annotations.configHash];
-      if (pod !== undefined && mirror.metadata?.annotations?.[annotations.configMirror] === hash && mirror.metadata?.deletionTimestamp === undefined) continue;
+      if (
+        pod !== undefined &&
+        mirror.metadata?.annotations?.[annotations.configMirror] === hash &&
+        mirror.metadata?.deletionTimestamp === undefined
+      )
+        continue;
       await this.#delete(client, mirror, signal);
     }
     for (const [key, pod] of wanted) {
@@ -143,9 +153,11 @@ export class StaticPods {
   async #delete(client: ApiClient, mirror: corev1.Pod, signal: AbortSignal): Promise<void> {
     const key = { namespace: mirror.metadata?.namespace ?? "default", name: mirror.metadata?.name ?? "" };
     const uid = mirror.metadata?.uid;
-    await client.delete(resources.pods, key, { gracePeriodSeconds: 0, ...(uid === undefined ? {} : { preconditions: { uid } }), signal }).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
-    });
+    await client
+      .delete(resources.pods, key, { gracePeriodSeconds: 0, ...(uid === undefined ? {} : { preconditions: { uid } }), signal })
+      .catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
     this.onMirrorGone(mirror);
   }
 }
@@ -156,7 +168,8 @@ export async function readStaticPod(file: string, nodeName: string): Promise<cor
   const { parse } = await import("yaml");
   const pod = parse(text) as corev1.Pod;
   if (pod?.kind !== "Pod" || pod.apiVersion !== "v1") throw new Error(`file does not contain a Pod: ${file}`);
-  if ((pod.metadata?.name ?? "") === "" || (pod.spec?.containers ?? []).length === 0) throw new Error("a static pod needs metadata.name and spec.containers");
+  if ((pod.metadata?.name ?? "") === "" || (pod.spec?.containers ?? []).length === 0)
+    throw new Error("a static pod needs metadata.name and spec.containers");
   const hash = createHash("md5").update(`host:${nodeName}file:${file}`).update(JSON.stringify(pod)).digest("hex");
   const uid = pod.metadata?.uid ?? hash;
   return {

@@ -35,7 +35,22 @@ interface Entry {
 }
 
 const retryMs = 2_000;
-const ownedFields = ["observedGeneration", "phase", "conditions", "reason", "message", "hostIP", "hostIPs", "podIP", "podIPs", "startTime", "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses", "qosClass"] as const;
+const ownedFields = [
+  "observedGeneration",
+  "phase",
+  "conditions",
+  "reason",
+  "message",
+  "hostIP",
+  "hostIPs",
+  "podIP",
+  "podIPs",
+  "startTime",
+  "initContainerStatuses",
+  "containerStatuses",
+  "ephemeralContainerStatuses",
+  "qosClass",
+] as const;
 
 export class StatusReporter {
   readonly #entries = new Map<string, Entry>();
@@ -79,7 +94,8 @@ export class StatusReporter {
   onPod(pod: corev1.Pod): void {
     const entry = this.#entries.get(podUID(pod));
     if (entry === undefined || entry.deleted) return;
-    if (newerOf(entry.written, pod) === pod && !sameJSON(pick(pod.status ?? {}), pick(merged(entry.status, pod.status ?? {})))) entry.dirty = true;
+    if (newerOf(entry.written, pod) === pod && !sameJSON(pick(pod.status ?? {}), pick(merged(entry.status, pod.status ?? {}))))
+      entry.dirty = true;
     this.#kick(entry);
   }
 
@@ -145,14 +161,23 @@ export class StatusReporter {
     const body = { metadata: { uid: current.metadata?.uid, resourceVersion: current.metadata?.resourceVersion }, status: change };
     const key = { namespace: podNamespace(entry.pod), name: podName(entry.pod) };
     try {
-      entry.written = await this.options.client.patch<corev1.Pod>(resources.pods, key, { type: "merge", body }, { subresource: "status", signal });
+      entry.written = await this.options.client.patch<corev1.Pod>(
+        resources.pods,
+        key,
+        { type: "merge", body },
+        { subresource: "status", signal },
+      );
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
   }
 
   async #read(entry: Entry, signal: AbortSignal): Promise<corev1.Pod | undefined> {
-    const pod = await this.options.client.get<corev1.Pod>(resources.pods, { namespace: podNamespace(entry.pod), name: podName(entry.pod) }, { signal });
+    const pod = await this.options.client.get<corev1.Pod>(
+      resources.pods,
+      { namespace: podNamespace(entry.pod), name: podName(entry.pod) },
+      { signal },
+    );
     const seen = this.options.lookup(entry.pod);
     return pod.metadata?.uid === seen?.metadata?.uid ? pod : undefined;
   }
@@ -165,7 +190,11 @@ export class StatusReporter {
     const uid = this.#current(entry)?.metadata?.uid;
     const key = { namespace: podNamespace(entry.pod), name: podName(entry.pod) };
     try {
-      await this.options.client.delete(resources.pods, key, { gracePeriodSeconds: 0, ...(uid === undefined ? {} : { preconditions: { uid } }), signal });
+      await this.options.client.delete(resources.pods, key, {
+        gracePeriodSeconds: 0,
+        ...(uid === undefined ? {} : { preconditions: { uid } }),
+        signal,
+      });
     } catch (error) {
       // Gone already, or another pod of that name lives now.
       if (!isNotFound(error) && !isConflict(error)) throw error;
@@ -183,7 +212,10 @@ function merged(own: corev1.PodStatus, theirs: corev1.PodStatus): corev1.PodStat
   const rank = (type: string): number => (order.includes(type) ? order.indexOf(type) : order.length);
   const conditions = [...(own.conditions ?? []), ...others].map((condition, position) => ({ condition, position }));
   conditions.sort((left, right) => rank(left.condition.type) - rank(right.condition.type) || left.position - right.position);
-  return { ...own, ...(own.conditions === undefined && others.length === 0 ? {} : { conditions: conditions.map((entry) => entry.condition) }) };
+  return {
+    ...own,
+    ...(own.conditions === undefined && others.length === 0 ? {} : { conditions: conditions.map((entry) => entry.condition) }),
+  };
 }
 
 function pick(status: corev1.PodStatus): Partial<corev1.PodStatus> {
@@ -199,7 +231,8 @@ function newerOf(written: corev1.Pod | undefined, seen: corev1.Pod): corev1.Pod 
 export function sameJSON(left: unknown, right: unknown): boolean {
   if (left === right) return true;
   if (left === null || right === null || left === undefined || right === undefined) return isEmpty(left) && isEmpty(right);
-  if (Array.isArray(left) && Array.isArray(right)) return left.length === right.length && left.every((item, position) => sameJSON(item, right[position]));
+  if (Array.isArray(left) && Array.isArray(right))
+    return left.length === right.length && left.every((item, position) => sameJSON(item, right[position]));
   if (typeof left !== "object" || typeof right !== "object") return false;
   const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
   return [...keys].every((key) => sameJSON((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key]));

@@ -6,7 +6,10 @@ import type { ProbeOutcome } from "./handlers.js";
 const serving = 1;
 
 export function probeGRPC(host: string, port: number, service: string, timeoutMs: number): Promise<ProbeOutcome> {
-  const client = new Client(`${host}:${port}`, credentials.createInsecure(), { "grpc.enable_retries": 0, "grpc.primary_user_agent": "kube-probe/1.35" });
+  const client = new Client(`${host}:${port}`, credentials.createInsecure(), {
+    "grpc.enable_retries": 0,
+    "grpc.primary_user_agent": "kube-probe/1.35",
+  });
   return new Promise((resolve) => {
     const finish = (outcome: ProbeOutcome): void => {
       client.close();
@@ -22,9 +25,18 @@ export function probeGRPC(host: string, port: number, service: string, timeoutMs
       (error, answer) => {
         if (error === null) {
           if (answer === serving) finish({ result: "success", output: "service healthy" });
-          else finish({ result: "failure", output: `service unhealthy (responded with ${JSON.stringify(statusNames[answer ?? 0] ?? String(answer))})` });
-        } else if (error.code === status.UNIMPLEMENTED) finish({ result: "failure", output: `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${error.details}` });
-        else if (error.code === status.DEADLINE_EXCEEDED) finish({ result: "failure", output: `timeout: health rpc did not complete within ${timeoutMs / 1000}s` });
+          else
+            finish({
+              result: "failure",
+              output: `service unhealthy (responded with ${JSON.stringify(statusNames[answer ?? 0] ?? String(answer))})`,
+            });
+        } else if (error.code === status.UNIMPLEMENTED)
+          finish({
+            result: "failure",
+            output: `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${error.details}`,
+          });
+        else if (error.code === status.DEADLINE_EXCEEDED)
+          finish({ result: "failure", output: `timeout: health rpc did not complete within ${timeoutMs / 1000}s` });
         else finish({ result: "failure", output: `error: health rpc probe failed: ${error.message}` });
       },
     );

@@ -1,11 +1,14 @@
 // The four ways to ask a container how it is. Outcomes are worded as upstream words them: they become Events.
-import { connect } from "node:net";
+
 import { request as requestHTTP } from "node:http";
 import { request as requestHTTPS } from "node:https";
+import { connect } from "node:net";
 import type { corev1, IntOrString } from "@lenj/proto/k8s";
 import { type CRIClient, criDeadlineExceeded, criErrorCode, describeCRIError } from "../cri/cri-client.js";
 
-export type ProbeOutcome = { readonly result: "success" | "failure"; readonly output: string } | { readonly result: "error"; readonly output: string };
+export type ProbeOutcome =
+  | { readonly result: "success" | "failure"; readonly output: string }
+  | { readonly result: "error"; readonly output: string };
 
 export interface ProbeTarget {
   readonly containerID: string;
@@ -21,15 +24,22 @@ export function resolvePort(port: IntOrString, container: corev1.Container): num
   const named = (container.ports ?? []).find((candidate) => candidate.name === port);
   if (named !== undefined) return named.containerPort;
   const number = Number(port);
-  if (!Number.isInteger(number) || number < 1 || number > 65535) throw new Error(`couldn't find port: ${JSON.stringify(port)} in container ports`);
+  if (!Number.isInteger(number) || number < 1 || number > 65535)
+    throw new Error(`couldn't find port: ${JSON.stringify(port)} in container ports`);
   return number;
 }
 
-export async function runProbe(cri: CRIClient, handler: corev1.ProbeHandler, target: ProbeTarget, timeoutMs: number): Promise<ProbeOutcome> {
+export async function runProbe(
+  cri: CRIClient,
+  handler: corev1.ProbeHandler,
+  target: ProbeTarget,
+  timeoutMs: number,
+): Promise<ProbeOutcome> {
   try {
     if (handler.exec !== undefined) return await probeExec(cri, target.containerID, handler.exec.command ?? [], timeoutMs);
     if (handler.httpGet !== undefined) return await probeHTTP(handler.httpGet, target, timeoutMs);
-    if (handler.tcpSocket !== undefined) return await probeTCP(handler.tcpSocket.host ?? "", resolvePort(handler.tcpSocket.port, target.container), target, timeoutMs);
+    if (handler.tcpSocket !== undefined)
+      return await probeTCP(handler.tcpSocket.host ?? "", resolvePort(handler.tcpSocket.port, target.container), target, timeoutMs);
     if (handler.grpc !== undefined) {
       const { probeGRPC } = await import("./grpc-handler.js");
       return await probeGRPC(formatHost(target.podIP), handler.grpc.port, handler.grpc.service ?? "", timeoutMs);
@@ -46,13 +56,18 @@ async function probeExec(cri: CRIClient, containerID: string, command: readonly 
     const output = Buffer.concat([answer.stdout, answer.stderr]).subarray(0, maxBodyBytes).toString("utf8");
     return { result: answer.exitCode === 0 ? "success" : "failure", output };
   } catch (error) {
-    if (criErrorCode(error) === criDeadlineExceeded) return { result: "failure", output: `command timed out: ${JSON.stringify(command.join(" "))} timed out after ${timeoutMs / 1000}s` };
+    if (criErrorCode(error) === criDeadlineExceeded)
+      return { result: "failure", output: `command timed out: ${JSON.stringify(command.join(" "))} timed out after ${timeoutMs / 1000}s` };
     return { result: "error", output: describeCRIError(error) };
   }
 }
 
 /** One GET as probes and hooks make it. Resolves with the status code and the start of the body; rejects in Go's words. */
-export function getHTTP(action: corev1.HTTPGetAction, target: Omit<ProbeTarget, "containerID">, options: { timeoutMs: number; userAgent: string }): Promise<{ code: number; body: string }> {
+export function getHTTP(
+  action: corev1.HTTPGetAction,
+  target: Omit<ProbeTarget, "containerID">,
+  options: { timeoutMs: number; userAgent: string },
+): Promise<{ code: number; body: string }> {
   const scheme = (action.scheme ?? "HTTP").toLowerCase();
   const host = action.host === undefined || action.host === "" ? target.podIP : action.host;
   const port = resolvePort(action.port, target.container);
@@ -66,23 +81,30 @@ export function getHTTP(action: corev1.HTTPGetAction, target: Omit<ProbeTarget, 
   return new Promise((resolve, reject) => {
     const make = scheme === "https" ? requestHTTPS : requestHTTP;
     // Probes do not verify certificates: a pod's certificate is its own affair.
-    const request = make({ host, port, path, headers, agent: false, ...(scheme === "https" ? { rejectUnauthorized: false } : {}), insecureHTTPParser: true }, (response) => {
-      let body = "";
-      response.on("data", (chunk: Buffer) => {
-        if (body.length < maxBodyBytes) body += chunk.toString("utf8");
-      });
-      response.once("end", () => finish(() => resolve({ code: response.statusCode ?? 0, body: body.slice(0, maxBodyBytes) })));
-      response.once("error", (error) => finish(() => reject(error)));
-    });
+    const request = make(
+      { host, port, path, headers, agent: false, ...(scheme === "https" ? { rejectUnauthorized: false } : {}), insecureHTTPParser: true },
+      (response) => {
+        let body = "";
+        response.on("data", (chunk: Buffer) => {
+          if (body.length < maxBodyBytes) body += chunk.toString("utf8");
+        });
+        response.once("end", () => finish(() => resolve({ code: response.statusCode ?? 0, body: body.slice(0, maxBodyBytes) })));
+        response.once("error", (error) => finish(() => reject(error)));
+      },
+    );
     const timer = setTimeout(() => {
-      finish(() => reject(new Error(`Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`)));
+      finish(() =>
+        reject(new Error(`Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`)),
+      );
       request.destroy();
     }, options.timeoutMs);
     const finish = (then: () => void): void => {
       clearTimeout(timer);
       then();
     };
-    request.once("error", (error: NodeJS.ErrnoException) => finish(() => reject(new Error(`Get ${JSON.stringify(url)}: ${describeConnectError(error, host, port)}`))));
+    request.once("error", (error: NodeJS.ErrnoException) =>
+      finish(() => reject(new Error(`Get ${JSON.stringify(url)}: ${describeConnectError(error, host, port)}`))),
+    );
     request.end();
   });
 }

@@ -5,7 +5,7 @@
 // Q2. `onChange` is called after the new verdict can be read.
 import type { Clock, Logger, Random, Timer } from "@lenj/base";
 import type { corev1 } from "@lenj/proto/k8s";
-import { type ProbeKind, type ProbeSubject, type ProbeVerdict, probeDefaults, ProbeWorker } from "../../core/probes/probe-worker.js";
+import { type ProbeKind, type ProbeSubject, type ProbeVerdict, ProbeWorker, probeDefaults } from "../../core/probes/probe-worker.js";
 import type { CRIClient } from "../cri/cri-client.js";
 import { runProbe } from "./handlers.js";
 
@@ -44,7 +44,10 @@ export class ProbeSet {
   addPod(uid: string, pod: corev1.Pod): void {
     const running = this.#pods.get(uid) ?? new Map<string, Running>();
     this.#pods.set(uid, running);
-    const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always")];
+    const containers = [
+      ...(pod.spec?.containers ?? []),
+      ...(pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always"),
+    ];
     for (const container of containers) {
       for (const [kind, field] of kinds) {
         const probe = container[field];
@@ -113,7 +116,11 @@ export class ProbeSet {
     if (entry.closed) return;
     if (outcome.result !== "success") {
       const name = `${worker.kind.charAt(0).toUpperCase()}${worker.kind.slice(1)}`;
-      this.options.onUnhealthy(uid, container.name, outcome.result === "error" ? `${name} probe errored: ${outcome.output}` : `${name} probe failed: ${outcome.output}`);
+      this.options.onUnhealthy(
+        uid,
+        container.name,
+        outcome.result === "error" ? `${name} probe errored: ${outcome.output}` : `${name} probe failed: ${outcome.output}`,
+      );
     }
     // Upstream treats a probe that could not be made as no outcome at all.
     if (outcome.result === "error") return;

@@ -17,7 +17,9 @@ export function probeSubject(input: {
   const record = runtime === undefined ? undefined : latestContainer(runtime, name);
   if (pod === undefined || record === undefined) return undefined;
   const container = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].find((candidate) => candidate.name === name);
-  const status = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find((candidate) => candidate.name === name);
+  const status = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find(
+    (candidate) => candidate.name === name,
+  );
   const isSame = status?.containerID?.endsWith(`://${record.id}`) === true;
   const startedBefore = isSame && status?.started === true;
   return {

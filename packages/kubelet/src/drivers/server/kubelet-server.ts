@@ -58,16 +58,22 @@ export class KubeletServer {
   readonly #upgrades: Upgrades;
   readonly #sockets = new Set<Socket>();
 
-  constructor(options: KubeletServerOptions, readonly ports: KubeletServerPorts) {
+  constructor(
+    options: KubeletServerOptions,
+    readonly ports: KubeletServerPorts,
+  ) {
     const { cert, key, ca } = options.tls;
     this.#upgrades = new Upgrades(ports.logger);
-    this.#server = createServer({ cert, key, ...(ca !== undefined && { ca }), requestCert: true, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] }, (request, response) => {
-      this.#answer(request, response).catch((error: unknown) => {
-        ports.logger.warn("Answering a request failed", { path: request.url?.split("?")[0], error: (error as Error).message });
-        if (response.headersSent) response.destroy();
-        else sendText(response, 500, `${describeCRIError(error)}\n`);
-      });
-    });
+    this.#server = createServer(
+      { cert, key, ...(ca !== undefined && { ca }), requestCert: true, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] },
+      (request, response) => {
+        this.#answer(request, response).catch((error: unknown) => {
+          ports.logger.warn("Answering a request failed", { path: request.url?.split("?")[0], error: (error as Error).message });
+          if (response.headersSent) response.destroy();
+          else sendText(response, 500, `${describeCRIError(error)}\n`);
+        });
+      },
+    );
     this.#server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
@@ -121,18 +127,27 @@ export class KubeletServer {
       if (pod === undefined) return sendText(response, 404, `pod ${JSON.stringify(name)} does not exist\n`);
       return answerLogs(this.ports, { pod, containerName: container, query: url.searchParams }, response);
     }
-    if (first !== undefined && ["exec", "attach", "portForward"].includes(first) && name !== undefined) return sendText(response, 400, "unable to upgrade: missing upgrade headers in request\n");
+    if (first !== undefined && ["exec", "attach", "portForward"].includes(first) && name !== undefined)
+      return sendText(response, 400, "unable to upgrade: missing upgrade headers in request\n");
     switch (url.pathname.replace(/(.)\/$/, "$1")) {
       case "/pods":
         return sendJSON(response, { kind: "PodList", apiVersion: "v1", metadata: {}, items: this.ports.pods() });
       case "/runningpods":
-        return sendJSON(response, { kind: "PodList", apiVersion: "v1", metadata: {}, items: this.ports.pods().filter((pod) => (this.ports.runtimeOf(podUID(pod))?.containers ?? []).some(({ state }) => state === "running")) });
+        return sendJSON(response, {
+          kind: "PodList",
+          apiVersion: "v1",
+          metadata: {},
+          items: this.ports
+            .pods()
+            .filter((pod) => (this.ports.runtimeOf(podUID(pod))?.containers ?? []).some(({ state }) => state === "running")),
+        });
       case "/stats/summary":
         return sendJSON(response, await this.ports.summary());
       case "/metrics/resource":
         return sendText(response, 200, await this.ports.resourceMetrics());
       default:
-        if (!(await answerHealth(request, response, this.ports.health, this.ports.metrics))) sendText(response, 404, "404 page not found\n");
+        if (!(await answerHealth(request, response, this.ports.health, this.ports.metrics)))
+          sendText(response, 404, "404 page not found\n");
     }
   }
 
@@ -144,25 +159,34 @@ export class KubeletServer {
     const [, kind, namespace, name, ...rest] = url.pathname.split("/").map(decodeURIComponent);
     const { searchParams: query } = url;
     const isForward = kind === "portForward";
-    if ((kind !== "exec" && kind !== "attach" && !isForward) || name === undefined) return refuseUpgrade(socket, 404, "404 page not found\n");
+    if ((kind !== "exec" && kind !== "attach" && !isForward) || name === undefined)
+      return refuseUpgrade(socket, 404, "404 page not found\n");
     const uid = isForward ? rest[0] : rest.length > 1 ? rest[0] : undefined;
     const pod = this.#pod(namespace ?? "", name, uid);
     if (pod === undefined) return refuseUpgrade(socket, 404, "pod does not exist\n");
     const runtime = this.ports.runtimeOf(podUID(pod));
     if (isForward) {
       const sandbox = runtime?.sandboxes.find(({ ready }) => ready);
-      if (sandbox === undefined) return refuseUpgrade(socket, 500, `failed to find sandbox of pod ${JSON.stringify(`${name}_${namespace}`)}\n`);
-      return this.#upgrades.servePortForward(upgrade, query.getAll("port").map(Number), (port) => this.ports.cri.portForward(sandbox.id, [port]));
+      if (sandbox === undefined)
+        return refuseUpgrade(socket, 500, `failed to find sandbox of pod ${JSON.stringify(`${name}_${namespace}`)}\n`);
+      return this.#upgrades.servePortForward(upgrade, query.getAll("port").map(Number), (port) =>
+        this.ports.cri.portForward(sandbox.id, [port]),
+      );
     }
     const containerName = rest.at(-1) ?? "";
     const container = runtime === undefined ? undefined : latestContainer(runtime, containerName);
-    if (container === undefined || (kind === "exec" && container.state !== "running")) return refuseUpgrade(socket, 500, `unable to upgrade connection: container not found (${JSON.stringify(containerName)})`);
+    if (container === undefined || (kind === "exec" && container.state !== "running"))
+      return refuseUpgrade(socket, 500, `unable to upgrade connection: container not found (${JSON.stringify(containerName)})`);
     const isOn = (key: string): boolean => ["1", "true"].includes(query.get(key) ?? "");
     const tty = isOn("tty");
     const wanted = { stdin: isOn("input"), stdout: isOn("output"), stderr: isOn("error") && !tty, tty };
-    if (!wanted.stdin && !wanted.stdout && !wanted.stderr) return refuseUpgrade(socket, 400, "you must specify at least 1 of stdin, stdout, stderr");
+    if (!wanted.stdin && !wanted.stdout && !wanted.stderr)
+      return refuseUpgrade(socket, 400, "you must specify at least 1 of stdin, stdout, stderr");
     const { cri } = this.ports;
-    const makeURL = kind === "exec" ? () => cri.exec({ containerId: container.id, cmd: query.getAll("command"), ...wanted }) : () => cri.attach({ containerId: container.id, ...wanted });
+    const makeURL =
+      kind === "exec"
+        ? () => cri.exec({ containerId: container.id, cmd: query.getAll("command"), ...wanted })
+        : () => cri.attach({ containerId: container.id, ...wanted });
     return this.#upgrades.serveCommand(upgrade, wanted, makeURL);
   }
 
@@ -170,15 +194,27 @@ export class KubeletServer {
   async #refusal(request: IncomingMessage, path: string): Promise<{ code: number; text: string } | undefined> {
     const caller = callerOf(request.socket as TLSSocket);
     if (caller === undefined) return { code: 401, text: "Unauthorized" };
-    const verbs: Readonly<Record<string, string>> = { POST: "create", GET: "get", PUT: "update", PATCH: "patch", DELETE: "delete", HEAD: "get" };
+    const verbs: Readonly<Record<string, string>> = {
+      POST: "create",
+      GET: "get",
+      PUT: "update",
+      PATCH: "patch",
+      DELETE: "delete",
+      HEAD: "get",
+    };
     const attributes = { verb: verbs[request.method ?? "GET"] ?? "", subresource: subresourceOf(path) };
     const reason = await this.ports.authorize(caller, attributes);
     if (reason === undefined) return undefined;
-    return { code: 403, text: `Forbidden (user=${caller.user}, verb=${attributes.verb}, resource=nodes, subresource(s)=[${attributes.subresource}])` };
+    return {
+      code: 403,
+      text: `Forbidden (user=${caller.user}, verb=${attributes.verb}, resource=nodes, subresource(s)=[${attributes.subresource}])`,
+    };
   }
 
   #pod(namespace: string, name: string, uid?: string): corev1.Pod | undefined {
-    return this.ports.pods().find((pod) => podNamespace(pod) === namespace && pod.metadata?.name === name && (uid === undefined || podUID(pod) === uid));
+    return this.ports
+      .pods()
+      .find((pod) => podNamespace(pod) === namespace && pod.metadata?.name === name && (uid === undefined || podUID(pod) === uid));
   }
 }
 

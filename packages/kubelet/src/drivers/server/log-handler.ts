@@ -14,10 +14,15 @@ export interface LogHandlerPorts {
   readonly nowMs: () => number;
 }
 
-export async function answerLogs(ports: LogHandlerPorts, request: { pod: corev1.Pod; containerName: string; query: URLSearchParams }, response: ServerResponse): Promise<void> {
+export async function answerLogs(
+  ports: LogHandlerPorts,
+  request: { pod: corev1.Pod; containerName: string; query: URLSearchParams },
+  response: ServerResponse,
+): Promise<void> {
   const { pod, containerName, query } = request;
   const name = pod.metadata?.name ?? "";
-  if (findPodContainer(pod, containerName) === undefined) return sendText(response, 404, `container ${JSON.stringify(containerName)} not found in pod ${JSON.stringify(name)}\n`);
+  if (findPodContainer(pod, containerName) === undefined)
+    return sendText(response, 404, `container ${JSON.stringify(containerName)} not found in pod ${JSON.stringify(name)}\n`);
   const options = parseLogOptions(query, ports.nowMs());
   if ("problem" in options) return sendText(response, 400, options.problem);
   const chosen = chooseLogContainer(pod, containerName, query.get("previous") === "true");

@@ -7,11 +7,11 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Logger } from "@lenj/base";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
+import { refuseUpgrade } from "./answers.js";
 import { SPDYSession, type SPDYStream } from "./spdy/session.js";
-import { bridge, type ChannelEnd, channel, type Frame, spdyClientEnd, type SPDYStreams, webSocketEnd } from "./streaming/channel-end.js";
+import { bridge, type ChannelEnd, channel, type Frame, type SPDYStreams, spdyClientEnd, webSocketEnd } from "./streaming/channel-end.js";
 import { type OpenPort, serveSPDYPortForward, serveWebSocketPortForward } from "./streaming/port-forward.js";
 import { connectRuntime, type Wanted } from "./streaming/runtime-streams.js";
-import { refuseUpgrade } from "./answers.js";
 
 export interface Upgrade {
   readonly request: IncomingMessage;
@@ -63,7 +63,8 @@ export class Upgrades {
       const socket = await this.#accept(upgrade, tunnelProtocol);
       return serveSPDYPortForward(createWebSocketStream(socket), Buffer.alloc(0), openPort);
     }
-    if (!offered.includes("v4.channel.k8s.io")) return refuseUpgrade(upgrade.socket, 403, unsupported(offered, ["v4.channel.k8s.io", tunnelProtocol]));
+    if (!offered.includes("v4.channel.k8s.io"))
+      return refuseUpgrade(upgrade.socket, 403, unsupported(offered, ["v4.channel.k8s.io", tunnelProtocol]));
     if (ports.length === 0) return refuseUpgrade(upgrade.socket, 400, 'query parameter "port" is required');
     await serveWebSocketPortForward(await this.#accept(upgrade, "v4.channel.k8s.io"), ports, openPort);
   }
@@ -114,7 +115,10 @@ function isWebSocket({ request }: Upgrade): boolean {
 }
 
 function headerList(request: IncomingMessage, name: string): string[] {
-  return String(request.headers[name] ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
+  return String(request.headers[name] ?? "")
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 }
 
 function unsupported(offered: readonly string[], known: readonly string[]): string {
@@ -122,7 +126,9 @@ function unsupported(offered: readonly string[], known: readonly string[]): stri
 }
 
 function acceptSPDY({ socket }: Upgrade, protocol: string): void {
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`);
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`,
+  );
 }
 
 async function spdyClient(upgrade: Upgrade, wanted: Wanted): Promise<ChannelEnd | undefined> {
@@ -135,7 +141,13 @@ async function spdyClient(upgrade: Upgrade, wanted: Wanted): Promise<ChannelEnd 
   }
   acceptSPDY(upgrade, protocol);
   const hasResize = wanted.tty && (protocol.startsWith("v3") || protocol.startsWith("v4"));
-  const names = ["error", ...(wanted.stdin ? ["stdin"] : []), ...(wanted.stdout ? ["stdout"] : []), ...(wanted.stderr && !wanted.tty ? ["stderr"] : []), ...(hasResize ? ["resize"] : [])];
+  const names = [
+    "error",
+    ...(wanted.stdin ? ["stdin"] : []),
+    ...(wanted.stdout ? ["stdout"] : []),
+    ...(wanted.stderr && !wanted.tty ? ["stderr"] : []),
+    ...(hasResize ? ["resize"] : []),
+  ];
   const streams = new Map<string, SPDYStream>();
   let onComplete: () => void = () => undefined;
   const complete = new Promise<void>((resolve) => (onComplete = resolve));
@@ -152,7 +164,14 @@ async function spdyClient(upgrade: Upgrade, wanted: Wanted): Promise<ChannelEnd 
   clearTimeout(timer);
   const error = streams.get("error");
   if (error === undefined || !names.every((name) => streams.has(name))) return undefined;
-  const found: SPDYStreams = { session, error, stdin: streams.get("stdin"), stdout: streams.get("stdout"), stderr: streams.get("stderr"), resize: streams.get("resize") };
+  const found: SPDYStreams = {
+    session,
+    error,
+    stdin: streams.get("stdin"),
+    stdout: streams.get("stdout"),
+    stderr: streams.get("stderr"),
+    resize: streams.get("resize"),
+  };
   const end = spdyClientEnd(found);
   return protocol.startsWith("v4") ? end : plainStatusEnd(end);
 }
@@ -161,17 +180,27 @@ async function spdyClient(upgrade: Upgrade, wanted: Wanted): Promise<ChannelEnd 
 function base64End(end: ChannelEnd, socket: WebSocket): ChannelEnd {
   return {
     async *frames() {
-      for await (const frame of end.frames()) yield { channel: frame.channel - 0x30, bytes: Buffer.from(frame.bytes.toString("latin1"), "base64") };
+      for await (const frame of end.frames())
+        yield { channel: frame.channel - 0x30, bytes: Buffer.from(frame.bytes.toString("latin1"), "base64") };
     },
     send: ({ channel: number, bytes }) =>
-      number === channel.close ? Promise.resolve() : new Promise((resolve, reject) => socket.send(`${number}${bytes.toString("base64")}`, (error) => (error ? reject(error) : resolve()))),
+      number === channel.close
+        ? Promise.resolve()
+        : new Promise((resolve, reject) =>
+            socket.send(`${number}${bytes.toString("base64")}`, (error) => (error ? reject(error) : resolve())),
+          ),
     close: () => end.close(),
   };
 }
 
 /** The oldest forms know a failure as a text, and success as silence. */
 function plainStatusEnd(end: ChannelEnd): ChannelEnd {
-  return { ...end, frames: () => end.frames(), close: () => end.close(), send: (frame: Frame) => end.send(frame.channel === channel.status ? { ...frame, bytes: failureText(frame.bytes) } : frame) };
+  return {
+    ...end,
+    frames: () => end.frames(),
+    close: () => end.close(),
+    send: (frame: Frame) => end.send(frame.channel === channel.status ? { ...frame, bytes: failureText(frame.bytes) } : frame),
+  };
 }
 
 function failureText(status: Buffer): Buffer {

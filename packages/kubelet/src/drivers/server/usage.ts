@@ -23,7 +23,12 @@ export async function readSummary({ cri, nodeName, nowMs }: UsagePorts): Promise
       nodeName,
       startTime: new Date(nowMs() - node.uptimeSeconds * 1000).toISOString(),
       cpu: { time, usageCoreNanoSeconds: node.cpuNanoSeconds },
-      memory: { time, availableBytes: node.availableBytes, usageBytes: node.totalBytes - node.freeBytes, workingSetBytes: node.totalBytes - node.availableBytes },
+      memory: {
+        time,
+        availableBytes: node.availableBytes,
+        usageBytes: node.totalBytes - node.freeBytes,
+        workingSetBytes: node.totalBytes - node.availableBytes,
+      },
     },
     pods: pods.filter(isOfPod).map((pod) => podSummary(pod)),
   };
@@ -32,9 +37,18 @@ export async function readSummary({ cri, nodeName, nowMs }: UsagePorts): Promise
 export async function readResourceMetrics({ cri }: UsagePorts): Promise<string> {
   const [pods, node] = await Promise.all([cri.listPodSandboxStats(), readNodeUsage()]);
   const families = new Map<string, { help: string; type: string; lines: string[] }>([
-    ["node_cpu_usage_seconds_total", { help: "Cumulative cpu time consumed by the node in core-seconds", type: "counter", lines: [` ${node.cpuNanoSeconds / 1e9}`] }],
-    ["node_memory_working_set_bytes", { help: "Current working set of the node in bytes", type: "gauge", lines: [` ${node.totalBytes - node.availableBytes}`] }],
-    ["container_cpu_usage_seconds_total", { help: "Cumulative cpu time consumed by the container in core-seconds", type: "counter", lines: [] }],
+    [
+      "node_cpu_usage_seconds_total",
+      { help: "Cumulative cpu time consumed by the node in core-seconds", type: "counter", lines: [` ${node.cpuNanoSeconds / 1e9}`] },
+    ],
+    [
+      "node_memory_working_set_bytes",
+      { help: "Current working set of the node in bytes", type: "gauge", lines: [` ${node.totalBytes - node.availableBytes}`] },
+    ],
+    [
+      "container_cpu_usage_seconds_total",
+      { help: "Cumulative cpu time consumed by the container in core-seconds", type: "counter", lines: [] },
+    ],
     ["container_memory_working_set_bytes", { help: "Current working set of the container in bytes", type: "gauge", lines: [] }],
     ["pod_cpu_usage_seconds_total", { help: "Cumulative cpu time consumed by the pod in core-seconds", type: "counter", lines: [] }],
     ["pod_memory_working_set_bytes", { help: "Current working set of the pod in bytes", type: "gauge", lines: [] }],
@@ -54,7 +68,12 @@ export async function readResourceMetrics({ cri }: UsagePorts): Promise<string> 
       add("container_memory_working_set_bytes", own, container.memory?.workingSetBytes?.value);
     }
   }
-  return [...families].map(([name, { help, type, lines }]) => [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines.map((line) => `${name}${line}`)].join("\n")).join("\n").concat("\n");
+  return [...families]
+    .map(([name, { help, type, lines }]) =>
+      [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines.map((line) => `${name}${line}`)].join("\n"),
+    )
+    .join("\n")
+    .concat("\n");
 }
 
 function isOfPod(pod: wire.PodSandboxStats): boolean {
@@ -64,25 +83,55 @@ function isOfPod(pod: wire.PodSandboxStats): boolean {
 function podSummary({ attributes, linux }: wire.PodSandboxStats): unknown {
   const link = linux?.network?.defaultInterface;
   return {
-    podRef: { name: attributes?.metadata?.name ?? "", namespace: attributes?.metadata?.namespace ?? "", uid: attributes?.metadata?.uid ?? "" },
+    podRef: {
+      name: attributes?.metadata?.name ?? "",
+      namespace: attributes?.metadata?.namespace ?? "",
+      uid: attributes?.metadata?.uid ?? "",
+    },
     ...usage(linux?.cpu, linux?.memory),
-    ...(link !== undefined && { network: { time: timeOf(linux?.network?.timestamp ?? 0n), name: link.name, rxBytes: number(link.rxBytes), rxErrors: number(link.rxErrors), txBytes: number(link.txBytes), txErrors: number(link.txErrors) } }),
+    ...(link !== undefined && {
+      network: {
+        time: timeOf(linux?.network?.timestamp ?? 0n),
+        name: link.name,
+        rxBytes: number(link.rxBytes),
+        rxErrors: number(link.rxErrors),
+        txBytes: number(link.txBytes),
+        txErrors: number(link.txErrors),
+      },
+    }),
     ...(linux?.process?.processCount !== undefined && { process_stats: { process_count: number(linux.process.processCount) } }),
     containers: (linux?.containers ?? []).map((container) => ({
       name: container.attributes?.metadata?.name ?? "",
       ...usage(container.cpu, container.memory),
-      ...(container.writableLayer !== undefined && { rootfs: { time: timeOf(container.writableLayer.timestamp), usedBytes: number(container.writableLayer.usedBytes), inodesUsed: number(container.writableLayer.inodesUsed) } }),
+      ...(container.writableLayer !== undefined && {
+        rootfs: {
+          time: timeOf(container.writableLayer.timestamp),
+          usedBytes: number(container.writableLayer.usedBytes),
+          inodesUsed: number(container.writableLayer.inodesUsed),
+        },
+      }),
     })),
   };
 }
 
 function usage(cpu: wire.CpuUsage | undefined, memory: wire.MemoryUsage | undefined): Record<string, unknown> {
   return {
-    ...(cpu !== undefined && { cpu: { time: timeOf(cpu.timestamp), usageNanoCores: number(cpu.usageNanoCores), usageCoreNanoSeconds: number(cpu.usageCoreNanoSeconds) } }),
+    ...(cpu !== undefined && {
+      cpu: {
+        time: timeOf(cpu.timestamp),
+        usageNanoCores: number(cpu.usageNanoCores),
+        usageCoreNanoSeconds: number(cpu.usageCoreNanoSeconds),
+      },
+    }),
     ...(memory !== undefined && {
       memory: {
-        time: timeOf(memory.timestamp), availableBytes: number(memory.availableBytes), usageBytes: number(memory.usageBytes), workingSetBytes: number(memory.workingSetBytes),
-        rssBytes: number(memory.rssBytes), pageFaults: number(memory.pageFaults), majorPageFaults: number(memory.majorPageFaults),
+        time: timeOf(memory.timestamp),
+        availableBytes: number(memory.availableBytes),
+        usageBytes: number(memory.usageBytes),
+        workingSetBytes: number(memory.workingSetBytes),
+        rssBytes: number(memory.rssBytes),
+        pageFaults: number(memory.pageFaults),
+        majorPageFaults: number(memory.majorPageFaults),
       },
     }),
   };
@@ -96,8 +145,19 @@ function timeOf(nanoseconds: bigint): string {
   return new Date(Number(nanoseconds / 1_000_000n)).toISOString();
 }
 
-async function readNodeUsage(): Promise<{ cpuNanoSeconds: number; totalBytes: number; freeBytes: number; availableBytes: number; uptimeSeconds: number }> {
-  const [group, machine, memory, uptime] = await Promise.all([readFile(`${cgroupRoot}/cpu.stat`, "utf8").catch(() => ""), readFile("/proc/stat", "utf8"), readFile("/proc/meminfo", "utf8"), readFile("/proc/uptime", "utf8")]);
+async function readNodeUsage(): Promise<{
+  cpuNanoSeconds: number;
+  totalBytes: number;
+  freeBytes: number;
+  availableBytes: number;
+  uptimeSeconds: number;
+}> {
+  const [group, machine, memory, uptime] = await Promise.all([
+    readFile(`${cgroupRoot}/cpu.stat`, "utf8").catch(() => ""),
+    readFile("/proc/stat", "utf8"),
+    readFile("/proc/meminfo", "utf8"),
+    readFile("/proc/uptime", "utf8"),
+  ]);
   const bytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(memory)?.[1] ?? 0) * 1024;
   const ticks = (/^cpu\s+(.*)$/m.exec(machine)?.[1] ?? "").split(" ").map(Number);
   // user, nice, system, (idle, iowait,) irq, softirq, steal.

@@ -7,7 +7,12 @@ import { messagesOf, sendMessage } from "./streaming/channel-end.js";
 const messageBytesMax = 32 * 1024 * 1024;
 
 /** Completes the handshake under one of `known`, the server's order of preference. Undefined: the client offers none of them. */
-export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer, known: readonly string[]): Promise<{ socket: WebSocket; protocol: string }> | undefined {
+export function acceptWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  known: readonly string[],
+): Promise<{ socket: WebSocket; protocol: string }> | undefined {
   const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
   const protocol = known.find((name) => offered.includes(name));
   if (protocol === undefined) return undefined;

@@ -5,7 +5,22 @@
 //     write removes what is left over.
 // A3. Nothing is written when the content is what is there already.
 // Source: pkg/volume/util/atomic_writer.go.
-import { chown, lstat, mkdir, mkdtemp, chmod, readdir, readFile, readlink, rename, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Payload } from "../../core/volumes/payload.js";
 
@@ -64,7 +79,9 @@ async function isSame(folder: string, payload: Payload, owner: Ownership): Promi
 
 async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
   const entries = await readdir(join(folder, prefix), { withFileTypes: true });
-  const nested = await Promise.all(entries.map((entry) => (entry.isDirectory() ? filesBelow(folder, join(prefix, entry.name)) : [join(prefix, entry.name)])));
+  const nested = await Promise.all(
+    entries.map((entry) => (entry.isDirectory() ? filesBelow(folder, join(prefix, entry.name)) : [join(prefix, entry.name)])),
+  );
   return nested.flat();
 }
 

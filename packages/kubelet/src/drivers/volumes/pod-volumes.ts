@@ -7,12 +7,12 @@
 // Source: pkg/volume, pkg/kubelet/volumemanager.
 import { chmod, chown, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { corev1 } from "@lenj/proto/k8s";
 import { resources } from "@lenj/client";
-import { commonRunAsUser, type PayloadSources, tokenKey, volumePayload, volumeReferences } from "../../core/volumes/payload.js";
+import type { corev1 } from "@lenj/proto/k8s";
 import type { DownwardFacts } from "../../core/env/field-ref.js";
 import { podNamespace, podUID } from "../../core/pod/identity.js";
 import { wholeUnits } from "../../core/resources/amount.js";
+import { commonRunAsUser, type PayloadSources, tokenKey, volumePayload, volumeReferences } from "../../core/volumes/payload.js";
 import type { ObjectSource } from "../objects/object-source.js";
 import type { TokenSource } from "../objects/token-source.js";
 import { type Ownership, writeAtomically } from "./atomic-writer.js";
@@ -50,7 +50,11 @@ export class PodVolumes {
    */
   async prepare(facts: DownwardFacts, signal: AbortSignal): Promise<Map<string, string>> {
     const { pod } = facts;
-    const used = new Set([...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].flatMap((container) => (container.volumeMounts ?? []).map((mount) => mount.name)));
+    const used = new Set(
+      [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].flatMap((container) =>
+        (container.volumeMounts ?? []).map((mount) => mount.name),
+      ),
+    );
     const paths = new Map<string, string>();
     let failure: VolumeError | undefined;
     for (const volume of pod.spec?.volumes ?? []) {
@@ -140,8 +144,12 @@ export class PodVolumes {
   async #prepareClaim(claimName: string, pod: corev1.Pod, signal: AbortSignal): Promise<string> {
     const { objects } = this.options;
     const claim = await objects.get<corev1.PersistentVolumeClaim>(resources.persistentVolumeClaims, podNamespace(pod), claimName, signal);
-    if (claim === undefined) throw new Error(`error getting PVC ${JSON.stringify(`${podNamespace(pod)}/${claimName}`)}: persistentvolumeclaims ${JSON.stringify(claimName)} not found`);
-    if (claim.status?.phase !== "Bound" || claim.spec?.volumeName === undefined) throw new Error(`PVC ${podNamespace(pod)}/${claimName} is not bound`);
+    if (claim === undefined)
+      throw new Error(
+        `error getting PVC ${JSON.stringify(`${podNamespace(pod)}/${claimName}`)}: persistentvolumeclaims ${JSON.stringify(claimName)} not found`,
+      );
+    if (claim.status?.phase !== "Bound" || claim.spec?.volumeName === undefined)
+      throw new Error(`PVC ${podNamespace(pod)}/${claimName} is not bound`);
     const volume = await objects.get<corev1.PersistentVolume>(resources.persistentVolumes, undefined, claim.spec.volumeName, signal);
     if (volume === undefined) throw new Error(`error getting PV ${JSON.stringify(claim.spec.volumeName)}: not found`);
     if (volume.spec?.hostPath !== undefined) {

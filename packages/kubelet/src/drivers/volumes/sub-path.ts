@@ -14,7 +14,9 @@ export async function mountSubPath(volume: string, subPath: string, target: stri
   const wanted = join(base, subPath);
   if (wanted !== base && !wanted.startsWith(`${base}/`)) throw new Error(`subPath ${JSON.stringify(subPath)} leaves the volume`);
   await makeInside(base, wanted);
-  const handle = await open(wanted, openPath | constants.O_NOFOLLOW).catch(async () => open(await realpath(wanted), openPath | constants.O_NOFOLLOW));
+  const handle = await open(wanted, openPath | constants.O_NOFOLLOW).catch(async () =>
+    open(await realpath(wanted), openPath | constants.O_NOFOLLOW),
+  );
   try {
     const actual = await readlink(`/proc/self/fd/${handle.fd}`);
     if (actual !== base && !actual.startsWith(`${base}/`)) throw new Error(`subPath ${JSON.stringify(subPath)} leaves the volume`);

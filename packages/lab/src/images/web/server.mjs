@@ -17,7 +17,12 @@ const server = createServer((request, response) => {
   const { pathname } = new URL(request.url, "http://pod");
   const send = (code, body, type = "text/plain") => response.writeHead(code, { "content-type": type }).end(body);
   if (pathname === "/healthz") return healthy ? send(200, "ok\n") : send(503, "unhealthy\n");
-  if (pathname === "/json") return send(200, JSON.stringify({ pod, node, version, from: request.socket.remoteAddress, headers: request.headers }), "application/json");
+  if (pathname === "/json")
+    return send(
+      200,
+      JSON.stringify({ pod, node, version, from: request.socket.remoteAddress, headers: request.headers }),
+      "application/json",
+    );
   if (pathname.startsWith("/env/")) return send(200, `${process.env[pathname.slice(5)] ?? ""}\n`);
   if (pathname.startsWith("/file/")) {
     return readFile(pathname.slice(5)).then(

@@ -27,11 +27,15 @@ function fail(text) {
 }
 
 const url = new URL(options.url);
-const call = request(url, { method: options.post === undefined ? "GET" : "POST", timeout: options.timeoutSeconds * 1000 }, async (response) => {
-  if (response.statusCode >= 400) fail(`server returned error: HTTP/1.1 ${response.statusCode} ${response.statusMessage}`);
-  const name = options.output ?? (basename(url.pathname) || "index.html");
-  await pipeline(response, name === "-" ? process.stdout : createWriteStream(name), { end: name !== "-" });
-});
+const call = request(
+  url,
+  { method: options.post === undefined ? "GET" : "POST", timeout: options.timeoutSeconds * 1000 },
+  async (response) => {
+    if (response.statusCode >= 400) fail(`server returned error: HTTP/1.1 ${response.statusCode} ${response.statusMessage}`);
+    const name = options.output ?? (basename(url.pathname) || "index.html");
+    await pipeline(response, name === "-" ? process.stdout : createWriteStream(name), { end: name !== "-" });
+  },
+);
 call.on("timeout", () => fail("download timed out"));
 call.on("error", (error) => fail(`can't connect to remote host (${url.host}): ${error.code ?? error.message}`));
 call.end(options.post);

@@ -7,13 +7,44 @@
 // C3. The status descriptor closes when execve has succeeded and the pid file is complete, or carries a failure report.
 // C4. The container's process dies with its shim.
 import {
-  AT_FDCWD, CLONE_FILES, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, F_SETFD, FD_CLOEXEC, O_CLOEXEC, O_CREAT, O_NOCTTY, O_RDONLY, O_RDWR,
-  O_TRUNC, O_WRONLY, PR_SET_NAME, PR_SET_PDEATHSIG, S_IFIFO, SIGCHLD, SIGKILL, SIGPIPE, TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK, WAIT_ALL_CHILDREN, MS_BIND,
+  AT_FDCWD,
+  CLONE_FILES,
+  CLONE_NEWCGROUP,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  F_SETFD,
+  FD_CLOEXEC,
+  MS_BIND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NOCTTY,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  PR_SET_NAME,
+  PR_SET_PDEATHSIG,
+  S_IFIFO,
+  SIGCHLD,
+  SIGKILL,
+  SIGPIPE,
+  TIOCGPTPEER,
+  TIOCSCTTY,
+  TIOCSPTLCK,
+  WAIT_ALL_CHILDREN,
 } from "./kernel-constants.js";
 import { emitMountSteps, emitOpenSources, emitPivotRoot, emitRootPropagation, type MountStep } from "./mount-steps.js";
 import { emitProcess, type ProcessSpec } from "./process-steps.js";
 import { type AssembledProgram, type Pointer, Program, type Variable } from "./program.js";
-import { emitControlHelper, emitCopyHelper, emitDefaultSignals, emitDrain, emitIgnoreSignal, emitScratch, emitWallClock } from "./relay-steps.js";
+import {
+  emitControlHelper,
+  emitCopyHelper,
+  emitDefaultSignals,
+  emitDrain,
+  emitIgnoreSignal,
+  emitScratch,
+  emitWallClock,
+} from "./relay-steps.js";
 import { emitFailureReport, emitStartedReport, statusDescriptor } from "./reports.js";
 import type { Architecture } from "./syscall-table.js";
 
@@ -154,7 +185,9 @@ function emitShimMain(program: Program, launch: ContainerLaunch, state: ShimStat
   program.call("wait4", [pid, exit, WAIT_ALL_CHILDREN, 0], { note: "container" });
   emitWallClock(program, { kind: exit.kind, offset: exit.offset + 8 });
   emitWriteFile(program, launch.exitDraft, exit, exitFileBytes);
-  program.call("renameat2", [AT_FDCWD, program.text(launch.exitDraft), AT_FDCWD, program.text(launch.exitFile), 0], { note: launch.exitFile });
+  program.call("renameat2", [AT_FDCWD, program.text(launch.exitDraft), AT_FDCWD, program.text(launch.exitFile), 0], {
+    note: launch.exitFile,
+  });
   if (launch.io.terminal) program.call("wait4", [outputHelper, 0, WAIT_ALL_CHILDREN, 0], { onError: "ignore" });
   emitDrain(program, pipes.stdout);
   if (pipes.stderr !== undefined) emitDrain(program, pipes.stderr);
@@ -176,7 +209,11 @@ function emitChild(program: Program, launch: ContainerLaunch, state: { terminalR
   program.call("setsid", []);
   const sources = emitOpenSources(program, launch.mounts);
   emitRootPropagation(program);
-  program.call("mount", [program.text("overlay"), program.text(launch.rootfs), program.text("overlay"), 0, program.text(launch.overlayOptions)], { note: `overlay on ${launch.rootfs}` });
+  program.call(
+    "mount",
+    [program.text("overlay"), program.text(launch.rootfs), program.text("overlay"), 0, program.text(launch.overlayOptions)],
+    { note: `overlay on ${launch.rootfs}` },
+  );
   const input = launch.io.terminal ? undefined : emitOpenInput(program, launch.io.stdin);
   emitPivotRoot(program, launch.rootfs);
   emitMountSteps(program, launch.mounts, sources);
@@ -202,7 +239,10 @@ export function emitJoinCgroups(program: Program, procsFiles: readonly string[])
 export function emitOomScore(program: Program, score: number): void {
   const descriptor = program.variable();
   const text = String(score);
-  program.call("openat", [AT_FDCWD, program.text("/proc/self/oom_score_adj"), O_WRONLY | O_CLOEXEC], { into: descriptor, onError: "ignore" });
+  program.call("openat", [AT_FDCWD, program.text("/proc/self/oom_score_adj"), O_WRONLY | O_CLOEXEC], {
+    into: descriptor,
+    onError: "ignore",
+  });
   // Lowering below one's own needs CAP_SYS_RESOURCE; without it the score stays as it is.
   program.call("write", [descriptor, program.text(text), text.length], { onError: "ignore" });
   program.call("close", [descriptor], { onError: "ignore" });
@@ -237,7 +277,10 @@ function emitTerminal(program: Program, terminalReady: Variable, spec: ProcessSp
   program.call("write", [terminalReady, program.words([1]), 8]);
   emitUseTerminal(program, spec, masterDescriptor);
   const console = program.variable();
-  program.call("openat", [AT_FDCWD, program.text("/dev/console"), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o620], { into: console, onError: "ignore" });
+  program.call("openat", [AT_FDCWD, program.text("/dev/console"), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o620], {
+    into: console,
+    onError: "ignore",
+  });
   program.call("close", [console], { onError: "ignore" });
   program.call("mount", [program.text("/dev/pts/0"), program.text("/dev/console"), 0, MS_BIND, 0], { onError: "ignore" });
 }
@@ -245,7 +288,10 @@ function emitTerminal(program: Program, terminalReady: Variable, spec: ProcessSp
 /** Opens a new terminal of the current root's devpts; its master gets the number `master`. */
 export function emitOpenTerminal(program: Program, master: number): void {
   const descriptor = program.variable();
-  program.call("openat", [AT_FDCWD, program.text("/dev/pts/ptmx"), O_RDWR | O_NOCTTY | O_CLOEXEC], { into: descriptor, note: "/dev/pts/ptmx" });
+  program.call("openat", [AT_FDCWD, program.text("/dev/pts/ptmx"), O_RDWR | O_NOCTTY | O_CLOEXEC], {
+    into: descriptor,
+    note: "/dev/pts/ptmx",
+  });
   program.call("dup3", [descriptor, master, O_CLOEXEC]);
   program.call("close", [descriptor]);
   program.call("ioctl", [master, TIOCSPTLCK, program.words([0])], { note: "unlock terminal" });
@@ -262,6 +308,6 @@ export function emitUseTerminal(program: Program, spec: ProcessSpec, master: num
 
 function emitMakeWorkingDirectory(program: Program, path: string): void {
   const parts = path.split("/").filter((part) => part !== "");
-  for (const position of parts.keys()) program.call("mkdirat", [AT_FDCWD, program.text(`/${parts.slice(0, position + 1).join("/")}`), 0o755], { onError: "ignore" });
+  for (const position of parts.keys())
+    program.call("mkdirat", [AT_FDCWD, program.text(`/${parts.slice(0, position + 1).join("/")}`), 0o755], { onError: "ignore" });
 }
-

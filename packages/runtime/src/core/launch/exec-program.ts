@@ -3,11 +3,29 @@
 // The launcher's descriptors 0, 1, 2 are the caller's ends; 3 carries reports, 4 control messages when there is a terminal.
 // E1. The process gets real pipes, not the runtime's sockets, so that /dev/stdout and the like can be opened by name.
 // E2. The exit report is written when the process has ended; the output streams end when nothing holds them any more.
-import {
-  AF_INET, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, AT_FDCWD, F_SETFD, FD_CLOEXEC, O_CLOEXEC, O_RDONLY, O_WRONLY, PR_SET_NAME,
-  SIGCHLD, SIGPIPE, SOCK_CLOEXEC, SOCK_STREAM, WAIT_ALL_CHILDREN,
-} from "./kernel-constants.js";
+
 import { emitOomScore, emitOpenTerminal, emitUseTerminal } from "./container-program.js";
+import {
+  AF_INET,
+  AT_FDCWD,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUTS,
+  F_SETFD,
+  FD_CLOEXEC,
+  O_CLOEXEC,
+  O_RDONLY,
+  O_WRONLY,
+  PR_SET_NAME,
+  SIGCHLD,
+  SIGPIPE,
+  SOCK_CLOEXEC,
+  SOCK_STREAM,
+  WAIT_ALL_CHILDREN,
+} from "./kernel-constants.js";
 import { emitProcess, type ProcessSpec } from "./process-steps.js";
 import { type AssembledProgram, offsetPointer, type Pointer, Program, type Variable } from "./program.js";
 import { emitControlHelper, emitCopyHelper, emitDefaultSignals, emitIgnoreSignal, emitScratch } from "./relay-steps.js";
@@ -68,7 +86,8 @@ export function assembleExec(launch: ExecLaunch): AssembledProgram {
     program.call("dup3", [ends.stdin.read, 0, 0]);
     program.call("dup3", [ends.stdout.write, 1, 0]);
     program.call("dup3", [ends.stderr.write, 2, 0]);
-    if (launch.process.uid !== 0 && launch.process.setsIdentity) for (const descriptor of [1, 2]) program.call("fchown", [descriptor, launch.process.uid, -1], { onError: "ignore" });
+    if (launch.process.uid !== 0 && launch.process.setsIdentity)
+      for (const descriptor of [1, 2]) program.call("fchown", [descriptor, launch.process.uid, -1], { onError: "ignore" });
   }
   emitDefaultSignals(program);
   emitProcess(program, launch.process, true);
@@ -166,7 +185,10 @@ export function assembleForward(launch: ForwardLaunch): AssembledProgram {
   emitStart(program, launch.shimName);
   if (launch.networkNamespace !== undefined) {
     const namespace = program.variable();
-    program.call("openat", [AT_FDCWD, program.text(launch.networkNamespace), O_RDONLY | O_CLOEXEC], { into: namespace, note: launch.networkNamespace });
+    program.call("openat", [AT_FDCWD, program.text(launch.networkNamespace), O_RDONLY | O_CLOEXEC], {
+      into: namespace,
+      note: launch.networkNamespace,
+    });
     program.call("setns", [namespace, CLONE_NEWNET], { note: launch.networkNamespace });
     program.call("close", [namespace]);
   }

@@ -1,11 +1,21 @@
 // What an image layer asks of the file system and Node.js cannot do: device nodes and extended attributes.
-import { AT_FDCWD, S_IFBLK, S_IFCHR, S_IFIFO } from "./kernel-constants.js";
+
 import { encodeDevice } from "../mount-plan.js";
+import { AT_FDCWD, S_IFBLK, S_IFCHR, S_IFIFO } from "./kernel-constants.js";
 import { type AssembledProgram, Program } from "./program.js";
 import type { Architecture } from "./syscall-table.js";
 
 export type FileFixup =
-  | { readonly type: "node"; readonly path: string; readonly kind: "character" | "block" | "fifo"; readonly mode: number; readonly major: number; readonly minor: number; readonly uid: number; readonly gid: number }
+  | {
+      readonly type: "node";
+      readonly path: string;
+      readonly kind: "character" | "block" | "fifo";
+      readonly mode: number;
+      readonly major: number;
+      readonly minor: number;
+      readonly uid: number;
+      readonly gid: number;
+    }
   | { readonly type: "attribute"; readonly path: string; readonly name: string; readonly value: Uint8Array };
 
 /** How many fixups one program takes. */
@@ -22,7 +32,9 @@ export function assembleFixups(architecture: Architecture, fixups: readonly File
       program.call("lsetxattr", [path, program.text(fixup.name), program.bytes(fixup.value), fixup.value.length, 0], { onError: "ignore" });
       continue;
     }
-    program.call("mknodat", [AT_FDCWD, path, kinds[fixup.kind] | fixup.mode, encodeDevice(fixup.major, fixup.minor)], { onError: "ignore" });
+    program.call("mknodat", [AT_FDCWD, path, kinds[fixup.kind] | fixup.mode, encodeDevice(fixup.major, fixup.minor)], {
+      onError: "ignore",
+    });
     program.call("fchownat", [AT_FDCWD, path, fixup.uid, fixup.gid, 0], { onError: "ignore" });
     program.call("fchmodat", [AT_FDCWD, path, fixup.mode], { onError: "ignore" });
   }

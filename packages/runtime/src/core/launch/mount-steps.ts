@@ -4,8 +4,32 @@
 //     link inside an image can never lead to a path outside of the container.
 // M2. Nothing is mounted in the node's mount namespace: the tree dies with the container's last process.
 import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MNT_DETACH, MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID,
-  MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_SLAVE, O_CLOEXEC, O_CREAT, O_PATH, O_RDONLY, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  FSCONFIG_CMD_CREATE,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MNT_DETACH,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_SYMLINKS,
+  MS_BIND,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_REMOUNT,
+  MS_SHARED,
+  MS_SLAVE,
+  O_CLOEXEC,
+  O_CREAT,
+  O_PATH,
+  O_RDONLY,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
 } from "./kernel-constants.js";
 import type { Pointer, Program, Variable } from "./program.js";
 
@@ -13,9 +37,32 @@ export type Propagation = "private" | "slave" | "shared";
 
 /** One step, done in order inside the container's root; targets are absolute paths there. */
 export type MountStep =
-  | { readonly type: "filesystem"; readonly filesystem: string; readonly source: string; readonly target: string; readonly flags: number; readonly data: string; readonly optional?: boolean }
-  | { readonly type: "bind"; readonly source: string; readonly target: string; readonly isDirectory: boolean; readonly readonly: boolean; readonly recursiveReadonly: boolean; readonly propagation: Propagation }
-  | { readonly type: "node"; readonly target: string; readonly mode: number; readonly device: number; readonly uid: number; readonly gid: number }
+  | {
+      readonly type: "filesystem";
+      readonly filesystem: string;
+      readonly source: string;
+      readonly target: string;
+      readonly flags: number;
+      readonly data: string;
+      readonly optional?: boolean;
+    }
+  | {
+      readonly type: "bind";
+      readonly source: string;
+      readonly target: string;
+      readonly isDirectory: boolean;
+      readonly readonly: boolean;
+      readonly recursiveReadonly: boolean;
+      readonly propagation: Propagation;
+    }
+  | {
+      readonly type: "node";
+      readonly target: string;
+      readonly mode: number;
+      readonly device: number;
+      readonly uid: number;
+      readonly gid: number;
+    }
   | { readonly type: "symlink"; readonly target: string; readonly to: string }
   | { readonly type: "remountReadonly"; readonly target: string; readonly flags: number }
   | { readonly type: "mask"; readonly target: string }
@@ -43,7 +90,10 @@ export function emitOpenSources(program: Program, steps: readonly MountStep[]): 
     if (step.type === "filesystem" && revealing.has(step.filesystem)) sources.set(step, emitDetachedFilesystem(program, step));
     if (step.type !== "bind") continue;
     const descriptor = program.variable();
-    program.call("open_tree", [AT_FDCWD, program.text(step.source), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE], { into: descriptor, note: step.source });
+    program.call("open_tree", [AT_FDCWD, program.text(step.source), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE], {
+      into: descriptor,
+      note: step.source,
+    });
     sources.set(step, descriptor);
   }
   return sources;
@@ -84,14 +134,22 @@ function emitStep(program: Program, step: MountStep, sources: ReadonlyMap<MountS
     case "filesystem":
       emitMakeDirectories(program, step.target);
       if (sources.has(step)) {
-        program.call("move_mount", [sources.get(step) as Variable, program.text(""), AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS], { note: `${step.filesystem} on ${step.target}` });
+        program.call(
+          "move_mount",
+          [sources.get(step) as Variable, program.text(""), AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS],
+          { note: `${step.filesystem} on ${step.target}` },
+        );
         program.call("close", [sources.get(step) as Variable], { onError: "ignore" });
         break;
       }
-      program.call("mount", [program.text(step.source), target, program.text(step.filesystem), step.flags, step.data === "" ? 0 : program.text(step.data)], {
-        note: `${step.filesystem} on ${step.target}`,
-        ...(step.optional === true ? { onError: "ignore" as const } : {}),
-      });
+      program.call(
+        "mount",
+        [program.text(step.source), target, program.text(step.filesystem), step.flags, step.data === "" ? 0 : program.text(step.data)],
+        {
+          note: `${step.filesystem} on ${step.target}`,
+          ...(step.optional === true ? { onError: "ignore" as const } : {}),
+        },
+      );
       break;
     case "bind":
       emitBind(program, step, sources.get(step) as Variable);
@@ -122,10 +180,16 @@ function emitBind(program: Program, step: MountStep & { type: "bind" }, source: 
   const empty = program.text("");
   if (step.isDirectory) emitMakeDirectories(program, step.target);
   else emitMakeFile(program, step.target);
-  program.call("move_mount", [source, empty, AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS], { note: `${step.source} on ${step.target}` });
+  program.call("move_mount", [source, empty, AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS], {
+    note: `${step.source} on ${step.target}`,
+  });
   // The descriptor stays the mount's, so attributes need no path that could be a link.
   const set = (attributes: number, propagation: number, recursive: boolean): void =>
-    program.call("mount_setattr", [source, empty, AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), mountAttributes(program, attributes, propagation), 32], { note: step.target });
+    program.call(
+      "mount_setattr",
+      [source, empty, AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), mountAttributes(program, attributes, propagation), 32],
+      { note: step.target },
+    );
   set(0, propagationFlags[step.propagation], true);
   if (step.readonly) set(MOUNT_ATTR_RDONLY, 0, step.recursiveReadonly);
   program.call("close", [source], { onError: "ignore" });
@@ -154,7 +218,9 @@ function emitReadonlyPath(program: Program, path: string): void {
   program.place(failed);
   emitSkipIfMissing(program, done);
   program.place(remount);
-  program.call("mount", [0, target, 0, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, 0], { note: `${path} read-only` });
+  program.call("mount", [0, target, 0, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, 0], {
+    note: `${path} read-only`,
+  });
   program.place(done);
 }
 

@@ -55,8 +55,15 @@ export function encodeNewVeth(link: VethLink): Uint8Array {
     attribute(IFLA_NET_NS_FD, uint32(link.namespaceDescriptor)),
     mtu,
   ]);
-  const info = attribute(IFLA_LINKINFO, concat([attribute(IFLA_INFO_KIND, textZ("veth")), attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, peer))]));
-  return message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, concat([interfaceHeader(link.hostIndex, 0), attribute(IFLA_IFNAME, textZ(link.hostName)), mtu, info]));
+  const info = attribute(
+    IFLA_LINKINFO,
+    concat([attribute(IFLA_INFO_KIND, textZ("veth")), attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, peer))]),
+  );
+  return message(
+    RTM_NEWLINK,
+    NLM_F_CREATE | NLM_F_EXCL,
+    concat([interfaceHeader(link.hostIndex, 0), attribute(IFLA_IFNAME, textZ(link.hostName)), mtu, info]),
+  );
 }
 
 export function encodeLinkUp(index: number): Uint8Array {
@@ -69,7 +76,11 @@ export function encodeDeleteLink(name: string): Uint8Array {
 
 export function encodeNewAddress(index: number, address: IPv4, prefixBits: number): Uint8Array {
   const header = Uint8Array.of(AF_INET, prefixBits, 0, 0, ...uint32(index));
-  return message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, concat([header, attribute(IFA_LOCAL, Uint8Array.from(address)), attribute(IFA_ADDRESS, Uint8Array.from(address))]));
+  return message(
+    RTM_NEWADDR,
+    NLM_F_CREATE | NLM_F_REPLACE,
+    concat([header, attribute(IFA_LOCAL, Uint8Array.from(address)), attribute(IFA_ADDRESS, Uint8Array.from(address))]),
+  );
 }
 
 export interface Route {
@@ -82,7 +93,20 @@ export interface Route {
 }
 
 export function encodeNewRoute(route: Route): Uint8Array {
-  const header = Uint8Array.of(AF_INET, route.destination?.prefixBits ?? 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scopeNumbers[route.scope], 1, 0, 0, 0, 0);
+  const header = Uint8Array.of(
+    AF_INET,
+    route.destination?.prefixBits ?? 0,
+    0,
+    0,
+    RT_TABLE_MAIN,
+    RTPROT_BOOT,
+    scopeNumbers[route.scope],
+    1,
+    0,
+    0,
+    0,
+    0,
+  );
   return message(
     RTM_NEWROUTE,
     NLM_F_CREATE | NLM_F_REPLACE,

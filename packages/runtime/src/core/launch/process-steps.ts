@@ -3,8 +3,17 @@
 // The order is that of runc's init: bounding set, then identity with kept capabilities, then the final sets; the
 // filter goes in early when it needs CAP_SYS_ADMIN and as late as possible under no_new_privs.
 import {
-  CAPABILITY_VERSION_3, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS,
-  PR_SET_PDEATHSIG, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, SIGKILL,
+  CAPABILITY_VERSION_3,
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_CLEAR_ALL,
+  PR_CAP_AMBIENT_RAISE,
+  PR_CAPBSET_DROP,
+  PR_SET_KEEPCAPS,
+  PR_SET_NO_NEW_PRIVS,
+  PR_SET_PDEATHSIG,
+  PR_SET_SECCOMP,
+  SECCOMP_MODE_FILTER,
+  SIGKILL,
 } from "./kernel-constants.js";
 import type { Program } from "./program.js";
 import { emitCloseOnExec } from "./reports.js";
@@ -73,7 +82,14 @@ function emitIdentity(program: Program, spec: ProcessSpec): void {
   const header = program.bytes(new Uint8Array(Uint32Array.of(CAPABILITY_VERSION_3, 0).buffer));
   const low = (set: bigint): number => Number(set & 0xffffffffn);
   const high = (set: bigint): number => Number(set >> 32n);
-  const data = Uint32Array.of(low(sets.effective), low(sets.permitted), low(sets.inheritable), high(sets.effective), high(sets.permitted), high(sets.inheritable));
+  const data = Uint32Array.of(
+    low(sets.effective),
+    low(sets.permitted),
+    low(sets.inheritable),
+    high(sets.effective),
+    high(sets.permitted),
+    high(sets.inheritable),
+  );
   program.call("capset", [header, program.bytes(new Uint8Array(data.buffer))]);
   program.call("prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], { note: "clear ambient capabilities" });
   for (let capability = 0; capability <= spec.capabilityLast; capability++) {

@@ -15,7 +15,16 @@ const recordBytes = 9 * wordBytes;
 const headerWords = 4;
 
 /** What the interpreter offers besides system calls; the values are wired into its machine code. */
-const pseudo = { jump: 0x1000, jumpIfEqual: 0x1001, jumpIfEqual32: 0x1002, add: 0x1003, copy: 0x1004, set: 0x1005, subtract: 0x1006, check32: 0x1007 } as const;
+const pseudo = {
+  jump: 0x1000,
+  jumpIfEqual: 0x1001,
+  jumpIfEqual32: 0x1002,
+  add: 0x1003,
+  copy: 0x1004,
+  set: 0x1005,
+  subtract: 0x1006,
+  check32: 0x1007,
+} as const;
 
 /** An address in the program's data, or one of its header words. */
 export interface Pointer {
@@ -77,7 +86,8 @@ export class Program {
     invariant(args.length <= 6, () => `${name} has ${args.length} arguments`);
     const variables = [...args.entries()].filter((entry): entry is [number, Variable] => isVariable(entry[1]));
     const target = this.#rows.length + variables.length;
-    for (const [position, variable] of variables) this.#push([pseudo.copy, { argumentOf: target, position }, variable.cell], `${name} argument`);
+    for (const [position, variable] of variables)
+      this.#push([pseudo.copy, { argumentOf: target, position }, variable.cell], `${name} argument`);
     const words = Array.from({ length: 6 }, (_, position): Word => {
       const argument = args[position] ?? 0;
       return isVariable(argument) ? 0 : argument;
@@ -198,16 +208,21 @@ export class Program {
     // Third word of a failure report; see reports.ts.
     view.setBigUint64(3 * wordBytes, 1n, true);
     for (const [index, row] of this.#rows.entries()) {
-      for (const [position, word] of row.words.entries()) view.setBigInt64(recordsStart + index * recordBytes + position * wordBytes, BigInt.asIntN(64, resolve(word)), true);
+      for (const [position, word] of row.words.entries())
+        view.setBigInt64(recordsStart + index * recordBytes + position * wordBytes, BigInt.asIntN(64, resolve(word)), true);
     }
     let offset = dataStart;
     for (const { bytes, words } of this.#data) {
       image.set(bytes, offset);
-      for (const [position, word] of (words ?? []).entries()) view.setBigInt64(offset + position * wordBytes, BigInt.asIntN(64, resolve(word)), true);
+      for (const [position, word] of (words ?? []).entries())
+        view.setBigInt64(offset + position * wordBytes, BigInt.asIntN(64, resolve(word)), true);
       offset += bytes.length;
     }
     const notes = this.#rows.map((row) => row.note);
-    return { image, describe: (address) => notes[Math.floor((Number(address) - programBase - recordsStart) / recordBytes)] ?? "unknown call" };
+    return {
+      image,
+      describe: (address) => notes[Math.floor((Number(address) - programBase - recordsStart) / recordBytes)] ?? "unknown call",
+    };
   }
 
   #place(bytes: Uint8Array): Pointer {

@@ -1,8 +1,19 @@
 // Helper processes of a launcher program that move bytes between two descriptors, one process a direction.
 //
 // One process a direction, because a single loop over both could block writing one way while the other side waits for it.
-import { CLOCK_REALTIME, FIONREAD, O_CLOEXEC, PR_SET_PDEATHSIG, SIGCHLD, SIGKILL, SIGPIPE, SHUT_WR, TIOCSWINSZ } from "./kernel-constants.js";
+
 import { programBase, programBytesMax } from "./elf.js";
+import {
+  CLOCK_REALTIME,
+  FIONREAD,
+  O_CLOEXEC,
+  PR_SET_PDEATHSIG,
+  SHUT_WR,
+  SIGCHLD,
+  SIGKILL,
+  SIGPIPE,
+  TIOCSWINSZ,
+} from "./kernel-constants.js";
 import type { Argument, Pointer, Program, Variable } from "./program.js";
 import { statusDescriptor } from "./reports.js";
 

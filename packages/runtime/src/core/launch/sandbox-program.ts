@@ -5,12 +5,42 @@
 // B1. The pause process runs in all namespaces of the sandbox; its end is the sandbox's end.
 // B2. As first process of a shared pid namespace it reaps what it inherits.
 // B3. The network namespace is pinned by a bind mount, so that it can be entered and torn down without any process.
-import {
-  AT_FDCWD, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUTS, F_SETFD, FD_CLOEXEC, MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, O_CLOEXEC, O_CREAT, O_RDONLY,
-  O_WRONLY, PR_SET_NAME, PR_SET_PDEATHSIG, SIGCHLD, SIGKILL, SIGPIPE, WAIT_ALL_CHILDREN,
-} from "./kernel-constants.js";
+
 import { emitJoinCgroups, emitOomScore, emitWriteFile, exitFileBytes } from "./container-program.js";
-import { encodeDeleteLink, encodeLinkUp, encodeNewAddress, encodeNewRoute, encodeNewVeth, type IPv4, emitNetlink, emitNetlinkSocket } from "./netlink.js";
+import {
+  AT_FDCWD,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWPID,
+  CLONE_NEWUTS,
+  F_SETFD,
+  FD_CLOEXEC,
+  MNT_DETACH,
+  MS_BIND,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  O_CLOEXEC,
+  O_CREAT,
+  O_RDONLY,
+  O_WRONLY,
+  PR_SET_NAME,
+  PR_SET_PDEATHSIG,
+  SIGCHLD,
+  SIGKILL,
+  SIGPIPE,
+  WAIT_ALL_CHILDREN,
+} from "./kernel-constants.js";
+import {
+  emitNetlink,
+  emitNetlinkSocket,
+  encodeDeleteLink,
+  encodeLinkUp,
+  encodeNewAddress,
+  encodeNewRoute,
+  encodeNewVeth,
+  type IPv4,
+} from "./netlink.js";
 import { type AssembledProgram, offsetPointer, Program, type Variable } from "./program.js";
 import { emitIgnoreSignal, emitWallClock } from "./relay-steps.js";
 import { emitFailureReport, emitStartedReport, statusDescriptor } from "./reports.js";
@@ -65,7 +95,17 @@ export function assembleSandbox(launch: SandboxLaunch): AssembledProgram {
   emitIgnoreSignal(program, SIGPIPE);
   if (launch.sharedMemory !== undefined) {
     const { directory, sizeBytes } = launch.sharedMemory;
-    program.call("mount", [program.text("shm"), program.text(directory), program.text("tmpfs"), MS_NOSUID | MS_NODEV | MS_NOEXEC, program.text(`mode=1777,size=${sizeBytes}`)], { note: directory });
+    program.call(
+      "mount",
+      [
+        program.text("shm"),
+        program.text(directory),
+        program.text("tmpfs"),
+        MS_NOSUID | MS_NODEV | MS_NOEXEC,
+        program.text(`mode=1777,size=${sizeBytes}`),
+      ],
+      { note: directory },
+    );
   }
   emitNamespaces(program, launch);
   program.call("clone", [SIGCHLD | (launch.newPidNamespace ? CLONE_NEWPID : 0), 0, 0, 0, 0], { into: pid, note: "pause process" });
@@ -85,7 +125,10 @@ export function assembleSandbox(launch: SandboxLaunch): AssembledProgram {
 
 function emitNamespaces(program: Program, launch: SandboxLaunch): void {
   const nodeSocket = launch.network === undefined ? undefined : emitNetlinkSocket(program);
-  const flags = (launch.network === undefined ? 0 : CLONE_NEWNET) | (launch.newUtsNamespace ? CLONE_NEWUTS : 0) | (launch.newIpcNamespace ? CLONE_NEWIPC : 0);
+  const flags =
+    (launch.network === undefined ? 0 : CLONE_NEWNET) |
+    (launch.newUtsNamespace ? CLONE_NEWUTS : 0) |
+    (launch.newIpcNamespace ? CLONE_NEWIPC : 0);
   if (flags !== 0) program.call("unshare", [flags], { note: "sandbox namespaces" });
   if (launch.network !== undefined && nodeSocket !== undefined) emitNetwork(program, launch.network, nodeSocket, launch.networkPin);
   if (launch.newUtsNamespace) {
@@ -95,7 +138,10 @@ function emitNamespaces(program: Program, launch: SandboxLaunch): void {
   for (const { path, value } of launch.sysctls) {
     const descriptor = program.variable();
     const bytes = new TextEncoder().encode(value);
-    program.call("openat", [AT_FDCWD, program.text(`/proc/sys/${path}`), O_WRONLY | O_CLOEXEC], { into: descriptor, note: `/proc/sys/${path}` });
+    program.call("openat", [AT_FDCWD, program.text(`/proc/sys/${path}`), O_WRONLY | O_CLOEXEC], {
+      into: descriptor,
+      note: `/proc/sys/${path}`,
+    });
     program.call("write", [descriptor, program.bytes(bytes), bytes.length], { note: `/proc/sys/${path}` });
     program.call("close", [descriptor]);
   }
@@ -103,24 +149,47 @@ function emitNamespaces(program: Program, launch: SandboxLaunch): void {
 
 function emitNetwork(program: Program, network: PodNetwork, nodeSocket: Variable, pin: string): void {
   const namespace = program.variable();
-  program.call("openat", [AT_FDCWD, program.text("/proc/self/ns/net"), O_RDONLY | O_CLOEXEC], { into: namespace, note: "network namespace" });
+  program.call("openat", [AT_FDCWD, program.text("/proc/self/ns/net"), O_RDONLY | O_CLOEXEC], {
+    into: namespace,
+    note: "network namespace",
+  });
   program.call("dup3", [namespace, namespaceDescriptor, O_CLOEXEC]);
   const { podIP, gateway, hostIndex } = network;
   const veth = encodeNewVeth({
-    hostName: network.hostName, hostIndex, podName: "eth0", podIndex: podLinkIndex, namespaceDescriptor, mtuBytes: network.mtuBytes,
+    hostName: network.hostName,
+    hostIndex,
+    podName: "eth0",
+    podIndex: podLinkIndex,
+    namespaceDescriptor,
+    mtuBytes: network.mtuBytes,
     // A locally administered address made of the pod's IP: stable and unique on its link.
     podHardwareAddress: [0x0a, 0x58, ...podIP],
   });
   emitNetlink(program, nodeSocket, veth, `add link ${network.hostName}`);
   emitNetlink(program, nodeSocket, encodeLinkUp(hostIndex), `set link ${network.hostName} up`);
   emitNetlink(program, nodeSocket, encodeNewAddress(hostIndex, gateway, 32), `add address to ${network.hostName}`);
-  emitNetlink(program, nodeSocket, encodeNewRoute({ destination: { address: podIP, prefixBits: 32 }, interfaceIndex: hostIndex, scope: "link" }), "add route to pod");
+  emitNetlink(
+    program,
+    nodeSocket,
+    encodeNewRoute({ destination: { address: podIP, prefixBits: 32 }, interfaceIndex: hostIndex, scope: "link" }),
+    "add route to pod",
+  );
   const podSocket = emitNetlinkSocket(program);
   emitNetlink(program, podSocket, encodeLinkUp(loopbackIndex), "set link lo up");
   emitNetlink(program, podSocket, encodeNewAddress(podLinkIndex, podIP, 32), "add address to eth0");
   emitNetlink(program, podSocket, encodeLinkUp(podLinkIndex), "set link eth0 up");
-  emitNetlink(program, podSocket, encodeNewRoute({ destination: { address: gateway, prefixBits: 32 }, interfaceIndex: podLinkIndex, scope: "link" }), "add route to gateway");
-  emitNetlink(program, podSocket, encodeNewRoute({ destination: undefined, interfaceIndex: podLinkIndex, gateway, source: podIP, scope: "universe" }), "add default route");
+  emitNetlink(
+    program,
+    podSocket,
+    encodeNewRoute({ destination: { address: gateway, prefixBits: 32 }, interfaceIndex: podLinkIndex, scope: "link" }),
+    "add route to gateway",
+  );
+  emitNetlink(
+    program,
+    podSocket,
+    encodeNewRoute({ destination: undefined, interfaceIndex: podLinkIndex, gateway, source: podIP, scope: "universe" }),
+    "add default route",
+  );
   const pinFile = program.variable();
   program.call("openat", [AT_FDCWD, program.text(pin), O_RDONLY | O_CREAT | O_CLOEXEC, 0o600], { into: pinFile, note: pin });
   program.call("close", [pinFile]);
@@ -132,7 +201,9 @@ function emitAwaitExit(program: Program, launch: SandboxLaunch, pid: Variable): 
   program.call("wait4", [pid, exit, WAIT_ALL_CHILDREN, 0], { note: "pause process" });
   emitWallClock(program, offsetPointer(exit, 8));
   emitWriteFile(program, launch.exitDraft, exit, exitFileBytes);
-  program.call("renameat2", [AT_FDCWD, program.text(launch.exitDraft), AT_FDCWD, program.text(launch.exitFile), 0], { note: launch.exitFile });
+  program.call("renameat2", [AT_FDCWD, program.text(launch.exitDraft), AT_FDCWD, program.text(launch.exitFile), 0], {
+    note: launch.exitFile,
+  });
   program.call("exit_group", [0]);
 }
 

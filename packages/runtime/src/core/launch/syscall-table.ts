@@ -69,5 +69,9 @@ export function highestSyscallNumber(architecture: Architecture): number {
 
 function parseColumn(column: 1 | 2): ReadonlyMap<string, number> {
   const entries = rows.split(/;|\n/).map((row) => row.trim().split(" "));
-  return new Map(entries.filter((entry) => entry[column] !== undefined && entry[column] !== "-").map((entry) => [entry[0] as string, Number(entry[column])]));
+  return new Map(
+    entries
+      .filter((entry) => entry[column] !== undefined && entry[column] !== "-")
+      .map((entry) => [entry[0] as string, Number(entry[column])]),
+  );
 }

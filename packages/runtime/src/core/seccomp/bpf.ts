@@ -6,8 +6,23 @@
 // Source: seccomp(2), linux/filter.h; runc's libcontainer/seccomp/patchbpf for S2.
 import { type Architecture, highestSyscallNumber, syscallNumber } from "../launch/syscall-table.js";
 
-export type SeccompAction = "SCMP_ACT_ALLOW" | "SCMP_ACT_ERRNO" | "SCMP_ACT_KILL" | "SCMP_ACT_KILL_THREAD" | "SCMP_ACT_KILL_PROCESS" | "SCMP_ACT_TRAP" | "SCMP_ACT_TRACE" | "SCMP_ACT_LOG";
-export type SeccompComparison = "SCMP_CMP_EQ" | "SCMP_CMP_NE" | "SCMP_CMP_LT" | "SCMP_CMP_LE" | "SCMP_CMP_GE" | "SCMP_CMP_GT" | "SCMP_CMP_MASKED_EQ";
+export type SeccompAction =
+  | "SCMP_ACT_ALLOW"
+  | "SCMP_ACT_ERRNO"
+  | "SCMP_ACT_KILL"
+  | "SCMP_ACT_KILL_THREAD"
+  | "SCMP_ACT_KILL_PROCESS"
+  | "SCMP_ACT_TRAP"
+  | "SCMP_ACT_TRACE"
+  | "SCMP_ACT_LOG";
+export type SeccompComparison =
+  | "SCMP_CMP_EQ"
+  | "SCMP_CMP_NE"
+  | "SCMP_CMP_LT"
+  | "SCMP_CMP_LE"
+  | "SCMP_CMP_GE"
+  | "SCMP_CMP_GT"
+  | "SCMP_CMP_MASKED_EQ";
 
 export interface SeccompArgument {
   readonly index: number;
@@ -44,8 +59,14 @@ const and = 0x54;
 const give = 0x06;
 
 const actionValues: Readonly<Record<SeccompAction, number>> = {
-  SCMP_ACT_ALLOW: 0x7fff0000, SCMP_ACT_ERRNO: 0x00050000, SCMP_ACT_KILL: 0, SCMP_ACT_KILL_THREAD: 0, SCMP_ACT_KILL_PROCESS: 0x80000000,
-  SCMP_ACT_TRAP: 0x00030000, SCMP_ACT_TRACE: 0x7ff00000, SCMP_ACT_LOG: 0x7ffc0000,
+  SCMP_ACT_ALLOW: 0x7fff0000,
+  SCMP_ACT_ERRNO: 0x00050000,
+  SCMP_ACT_KILL: 0,
+  SCMP_ACT_KILL_THREAD: 0,
+  SCMP_ACT_KILL_PROCESS: 0x80000000,
+  SCMP_ACT_TRAP: 0x00030000,
+  SCMP_ACT_TRACE: 0x7ff00000,
+  SCMP_ACT_LOG: 0x7ffc0000,
 };
 
 interface Instruction {
@@ -58,7 +79,8 @@ interface Instruction {
 /** The filter's instructions, 8 bytes each. Names that this CPU does not have are passed over. */
 export function compileSeccomp(profile: SeccompProfile, architecture: Architecture): Uint8Array {
   const code: Instruction[] = [];
-  const add = (opcode: number, value: number, whenTrue = 0, whenFalse = 0): void => void code.push({ code: opcode, value, whenTrue, whenFalse });
+  const add = (opcode: number, value: number, whenTrue = 0, whenFalse = 0): void =>
+    void code.push({ code: opcode, value, whenTrue, whenFalse });
   add(loadWord, 4);
   add(jumpEqual, auditArchitecture[architecture], 1, 0);
   add(give, actionValues.SCMP_ACT_ERRNO | eperm);
@@ -103,7 +125,11 @@ function rangesOf(numbers: ReadonlySet<number>): [number, number][] {
 }
 
 function rangeRule(low: number, high: number, value: number): Instruction[] {
-  if (low === high) return [{ code: jumpEqual, value: low, whenTrue: 0, whenFalse: 1 }, { code: give, value, whenTrue: 0, whenFalse: 0 }];
+  if (low === high)
+    return [
+      { code: jumpEqual, value: low, whenTrue: 0, whenFalse: 1 },
+      { code: give, value, whenTrue: 0, whenFalse: 0 },
+    ];
   return [
     { code: jumpGreaterOrEqual, value: low, whenTrue: 0, whenFalse: 2 },
     { code: jumpGreater, value: high, whenTrue: 1, whenFalse: 0 },
@@ -124,7 +150,11 @@ function conditionalRule(rule: SeccompRule, architecture: Architecture): Instruc
       if (instruction.whenFalse === failTarget) instruction.whenFalse = toEnd;
     }
     const block = [...body, { code: loadWord, value: 0, whenTrue: 0, whenFalse: 0 }];
-    return [{ code: jumpEqual, value: number, whenTrue: 1, whenFalse: 0 }, { code: jumpAlways, value: block.length, whenTrue: 0, whenFalse: 0 }, ...block];
+    return [
+      { code: jumpEqual, value: number, whenTrue: 1, whenFalse: 0 },
+      { code: jumpAlways, value: block.length, whenTrue: 0, whenFalse: 0 },
+      ...block,
+    ];
   });
 }
 
@@ -137,7 +167,12 @@ function argumentCheck(argument: SeccompArgument): Instruction[] {
   const low = Number(value & 0xffffffffn);
   const lowOffset = 16 + 8 * argument.index;
   const load = (offset: number): Instruction => ({ code: loadWord, value: offset, whenTrue: 0, whenFalse: 0 });
-  const jump = (code: number, operand: number, whenTrue: number, whenFalse: number): Instruction => ({ code, value: operand, whenTrue, whenFalse });
+  const jump = (code: number, operand: number, whenTrue: number, whenFalse: number): Instruction => ({
+    code,
+    value: operand,
+    whenTrue,
+    whenFalse,
+  });
   switch (argument.op) {
     case "SCMP_CMP_EQ":
       return [load(lowOffset + 4), jump(jumpEqual, high, 0, failTarget), load(lowOffset), jump(jumpEqual, low, 0, failTarget)];
@@ -146,18 +181,46 @@ function argumentCheck(argument: SeccompArgument): Instruction[] {
     case "SCMP_CMP_MASKED_EQ": {
       const wanted = BigInt.asUintN(64, BigInt(argument.valueTwo ?? 0));
       return [
-        load(lowOffset + 4), { code: and, value: high, whenTrue: 0, whenFalse: 0 }, jump(jumpEqual, Number(wanted >> 32n), 0, failTarget),
-        load(lowOffset), { code: and, value: low, whenTrue: 0, whenFalse: 0 }, jump(jumpEqual, Number(wanted & 0xffffffffn), 0, failTarget),
+        load(lowOffset + 4),
+        { code: and, value: high, whenTrue: 0, whenFalse: 0 },
+        jump(jumpEqual, Number(wanted >> 32n), 0, failTarget),
+        load(lowOffset),
+        { code: and, value: low, whenTrue: 0, whenFalse: 0 },
+        jump(jumpEqual, Number(wanted & 0xffffffffn), 0, failTarget),
       ];
     }
     case "SCMP_CMP_GT":
-      return [load(lowOffset + 4), jump(jumpGreater, high, 3, 0), jump(jumpEqual, high, 0, failTarget), load(lowOffset), jump(jumpGreater, low, 0, failTarget)];
+      return [
+        load(lowOffset + 4),
+        jump(jumpGreater, high, 3, 0),
+        jump(jumpEqual, high, 0, failTarget),
+        load(lowOffset),
+        jump(jumpGreater, low, 0, failTarget),
+      ];
     case "SCMP_CMP_GE":
-      return [load(lowOffset + 4), jump(jumpGreater, high, 3, 0), jump(jumpEqual, high, 0, failTarget), load(lowOffset), jump(jumpGreaterOrEqual, low, 0, failTarget)];
+      return [
+        load(lowOffset + 4),
+        jump(jumpGreater, high, 3, 0),
+        jump(jumpEqual, high, 0, failTarget),
+        load(lowOffset),
+        jump(jumpGreaterOrEqual, low, 0, failTarget),
+      ];
     case "SCMP_CMP_LT":
-      return [load(lowOffset + 4), jump(jumpGreater, high, failTarget, 0), jump(jumpEqual, high, 0, 2), load(lowOffset), jump(jumpGreaterOrEqual, low, failTarget, 0)];
+      return [
+        load(lowOffset + 4),
+        jump(jumpGreater, high, failTarget, 0),
+        jump(jumpEqual, high, 0, 2),
+        load(lowOffset),
+        jump(jumpGreaterOrEqual, low, failTarget, 0),
+      ];
     case "SCMP_CMP_LE":
-      return [load(lowOffset + 4), jump(jumpGreater, high, failTarget, 0), jump(jumpEqual, high, 0, 2), load(lowOffset), jump(jumpGreater, low, failTarget, 0)];
+      return [
+        load(lowOffset + 4),
+        jump(jumpGreater, high, failTarget, 0),
+        jump(jumpEqual, high, 0, 2),
+        load(lowOffset),
+        jump(jumpGreater, low, failTarget, 0),
+      ];
   }
 }
 

@@ -26,7 +26,8 @@ const byArchitecture = { x64: "arch_prctl modify_ldt", arm64: "" } as const;
 
 const byCapability: Readonly<Record<string, string>> = {
   DAC_READ_SEARCH: "open_by_handle_at",
-  SYS_ADMIN: "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare",
+  SYS_ADMIN:
+    "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare",
   SYS_BOOT: "reboot",
   SYS_CHROOT: "chroot",
   SYS_MODULE: "delete_module init_module finit_module",
@@ -50,7 +51,9 @@ const enosys = 38;
 export function runtimeDefaultProfile(architecture: "x64" | "arm64", capabilities: ReadonlySet<string>): SeccompProfile {
   const allow = (names: string): SeccompRule => ({ names: names.split(/\s+/).filter((name) => name !== ""), action: "SCMP_ACT_ALLOW" });
   const rules: SeccompRule[] = [
-    ...personalities.map((value): SeccompRule => ({ names: ["personality"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, value, op: "SCMP_CMP_EQ" }] })),
+    ...personalities.map(
+      (value): SeccompRule => ({ names: ["personality"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, value, op: "SCMP_CMP_EQ" }] }),
+    ),
     // Virtual machine sockets are not bound to a network namespace.
     { names: ["socket"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, value: vsockFamily, op: "SCMP_CMP_NE" }] },
     allow(always),
@@ -60,7 +63,11 @@ export function runtimeDefaultProfile(architecture: "x64" | "arm64", capabilitie
   ];
   for (const [capability, names] of Object.entries(byCapability)) if (capabilities.has(capability)) rules.push(allow(names));
   if (!capabilities.has("SYS_ADMIN")) {
-    rules.push({ names: ["clone"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, value: cloneNamespaceFlags, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }] });
+    rules.push({
+      names: ["clone"],
+      action: "SCMP_ACT_ALLOW",
+      args: [{ index: 0, value: cloneNamespaceFlags, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }],
+    });
     // Its flags are behind a pointer that a filter cannot follow: C libraries fall back to clone.
     rules.push({ names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: enosys });
   }

@@ -12,7 +12,15 @@ describe("ImageStore", () => {
   let registry: TestRegistry;
   const open = (mirror: string): ImageStore => {
     const rights = observeNodeRights();
-    return new ImageStore({ indexDirectory: directory, storeDirectory: join(directory, "images"), userName: "node", mirrors: [mirror], rights, launcher: new Launcher(join(directory, "bin"), rights.architecture), logger: silentLogger });
+    return new ImageStore({
+      indexDirectory: directory,
+      storeDirectory: join(directory, "images"),
+      userName: "node",
+      mirrors: [mirror],
+      rights,
+      launcher: new Launcher(join(directory, "bin"), rights.architecture),
+      logger: silentLogger,
+    });
   };
   const signal = new AbortController().signal;
 
@@ -31,8 +39,24 @@ describe("ImageStore", () => {
     await registry.add({
       name: "library/layers:1",
       layers: [
-        [{ header: { name: "a/", type: "directory" } }, { header: { name: "a/old" }, content: "old" }, { header: { name: "b/", type: "directory" } }, { header: { name: "b/below" }, content: "x" }, { header: { name: "gone" }, content: "x" }, { header: { name: "out", type: "symlink", linkname: "../../../../../../tmp" } }],
-        [{ header: { name: ".wh.gone" } }, { header: { name: "b/.wh..wh..opq" } }, { header: { name: "b/new" }, content: "new" }, { header: { name: "a/hard", type: "link", linkname: "a/old" } }, { header: { name: "su", mode: 0o4755 }, content: "s" }, { header: { name: long }, content: "long" }, { header: { name: "out/lenj-escaped" }, content: "in" }, { header: { name: "../lenj-dots" }, content: "in" }],
+        [
+          { header: { name: "a/", type: "directory" } },
+          { header: { name: "a/old" }, content: "old" },
+          { header: { name: "b/", type: "directory" } },
+          { header: { name: "b/below" }, content: "x" },
+          { header: { name: "gone" }, content: "x" },
+          { header: { name: "out", type: "symlink", linkname: "../../../../../../tmp" } },
+        ],
+        [
+          { header: { name: ".wh.gone" } },
+          { header: { name: "b/.wh..wh..opq" } },
+          { header: { name: "b/new" }, content: "new" },
+          { header: { name: "a/hard", type: "link", linkname: "a/old" } },
+          { header: { name: "su", mode: 0o4755 }, content: "s" },
+          { header: { name: long }, content: "long" },
+          { header: { name: "out/lenj-escaped" }, content: "in" },
+          { header: { name: "../lenj-dots" }, content: "in" },
+        ],
       ],
     });
     const store = open(registry.url);
@@ -48,7 +72,11 @@ describe("ImageStore", () => {
     expect(existsSync("/tmp/lenj-escaped")).toBe(false);
     expect(readFileSync(join(root, "tmp/lenj-escaped"), "utf8")).toBe("in");
     expect(readFileSync(join(root, "lenj-dots"), "utf8")).toBe("in");
-    expect(open(registry.url).list().map((entry) => entry.repoTags)).toEqual([["docker.io/library/layers:1"]]);
+    expect(
+      open(registry.url)
+        .list()
+        .map((entry) => entry.repoTags),
+    ).toEqual([["docker.io/library/layers:1"]]);
     store.remove("layers:1");
     expect(existsSync(root)).toBe(false);
   });

@@ -6,7 +6,23 @@
 // I3. A tree that containers stand on stays, without name, until the last of them is removed.
 // I4. The tree store may be shared by nodes of one host: `users` names each node that needs a tree.
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, createReadStream, createWriteStream, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmdirSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -79,7 +95,11 @@ export class ImageStore {
   isInUse: (imageID: string) => boolean = () => false;
 
   constructor(private readonly options: ImageStoreOptions) {
-    for (const directory of [options.indexDirectory, ...["rootfs", "blobs", "drafts", "users"].map((name) => join(options.storeDirectory, name))]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+    for (const directory of [
+      options.indexDirectory,
+      ...["rootfs", "blobs", "drafts", "users"].map((name) => join(options.storeDirectory, name)),
+    ])
+      mkdirSync(directory, { recursive: true, mode: 0o711 });
     this.#sweepDrafts();
     this.#load();
   }
@@ -92,7 +112,9 @@ export class ImageStore {
   }
 
   list(): StoredImage[] {
-    return [...this.#images.values()].filter((entry) => entry.repoTags.length + entry.repoDigests.length > 0).map((entry) => this.#present(entry));
+    return [...this.#images.values()]
+      .filter((entry) => entry.repoTags.length + entry.repoDigests.length > 0)
+      .map((entry) => this.#present(entry));
   }
 
   /** Makes the image present and named. Throws RuntimeError: NOT_FOUND, INVALID_ARGUMENT, UNKNOWN; the signal's reason when aborted. */
@@ -106,7 +128,11 @@ export class ImageStore {
         signal.throwIfAborted();
         const prefix = `failed to pull and unpack image "${name}"`;
         const code = error instanceof RuntimeError ? error.code : "UNKNOWN";
-        throw new RuntimeError(code, `${prefix}: ${code === "NOT_FOUND" ? `failed to resolve reference "${name}": ` : ""}${(error as Error).message}`, { cause: error });
+        throw new RuntimeError(
+          code,
+          `${prefix}: ${code === "NOT_FOUND" ? `failed to resolve reference "${name}": ` : ""}${(error as Error).message}`,
+          { cause: error },
+        );
       }
     });
   }
@@ -116,7 +142,8 @@ export class ImageStore {
     const top = await client.manifest(reference.digest ?? reference.tag ?? "latest", signal);
     const manifest = await this.#selectPlatform(client, top, signal);
     const { config: configDescriptor, layers } = manifest;
-    if (configDescriptor === undefined || layers === undefined) throw new RuntimeError("UNKNOWN", `manifest is neither an image nor an index of images`);
+    if (configDescriptor === undefined || layers === undefined)
+      throw new RuntimeError("UNKNOWN", `manifest is neither an image nor an index of images`);
     const { digest: id } = configDescriptor;
     requireSha256(id);
     const configText = await this.#readBlob(client, configDescriptor, signal);
@@ -124,8 +151,11 @@ export class ImageStore {
     await this.#locks.run(id, () => this.#ensureTree(client, id, { layers, diffIDs: config.rootfs?.diff_ids ?? [], signal }));
     const known = this.#images.get(id);
     const entry: IndexEntry = {
-      id, config: config.config ?? {}, sizeBytes: layers.reduce((total, layer) => total + layer.size, configDescriptor.size),
-      repoTags: known?.repoTags ?? [], repoDigests: known?.repoDigests ?? [],
+      id,
+      config: config.config ?? {},
+      sizeBytes: layers.reduce((total, layer) => total + layer.size, configDescriptor.size),
+      repoTags: known?.repoTags ?? [],
+      repoDigests: known?.repoDigests ?? [],
     };
     this.#name(entry, reference, top.digest);
     return id;
@@ -137,17 +167,23 @@ export class ImageStore {
     if (parsed.manifests === undefined) return parsed;
     const wanted = ociArchitecture[this.options.rights.architecture];
     const candidates = parsed.manifests.filter((entry) => entry.platform?.os === "linux" && entry.platform.architecture === wanted);
-    const chosen = candidates[0] ?? (parsed.manifests.length === 1 && parsed.manifests[0]?.platform === undefined ? parsed.manifests[0] : undefined);
+    const chosen =
+      candidates[0] ?? (parsed.manifests.length === 1 && parsed.manifests[0]?.platform === undefined ? parsed.manifests[0] : undefined);
     if (chosen === undefined) throw new RuntimeError("NOT_FOUND", `no match for platform in manifest: linux/${wanted}: not found`);
     return JSON.parse((await client.manifest(chosen.digest, signal)).body.toString("utf8")) as Manifest;
   }
 
   /** I1, I4 */
-  async #ensureTree(client: RegistryClient, id: string, source: { layers: readonly Descriptor[]; diffIDs: readonly string[]; signal: AbortSignal }): Promise<void> {
+  async #ensureTree(
+    client: RegistryClient,
+    id: string,
+    source: { layers: readonly Descriptor[]; diffIDs: readonly string[]; signal: AbortSignal },
+  ): Promise<void> {
     this.#addUser(id);
     if (existsSync(this.#treeOf(id))) return;
     const { layers, diffIDs, signal } = source;
-    if (diffIDs.length !== layers.length) throw new RuntimeError("UNKNOWN", `image config names ${diffIDs.length} layers, its manifest ${layers.length}`);
+    if (diffIDs.length !== layers.length)
+      throw new RuntimeError("UNKNOWN", `image config names ${diffIDs.length} layers, its manifest ${layers.length}`);
     const draft = join(this.options.storeDirectory, "drafts", `${hexOf(id)}-${randomBytes(6).toString("hex")}`);
     try {
       const tree = new LayerTree(draft, { setsOwner: this.options.rights.manyIDs && process.geteuid?.() === 0, signal });
@@ -156,7 +192,9 @@ export class ImageStore {
         await applyLayer(tree, file, layer.mediaType, diffIDs[position] as string);
       }
       for (let start = 0; start < tree.fixups.length; start += fixupsPerProgram) {
-        await this.options.launcher.runToEnd(assembleFixups(this.options.rights.architecture, tree.fixups.slice(start, start + fixupsPerProgram)));
+        await this.options.launcher.runToEnd(
+          assembleFixups(this.options.rights.architecture, tree.fixups.slice(start, start + fixupsPerProgram)),
+        );
       }
       try {
         renameSync(draft, this.#treeOf(id));
@@ -193,14 +231,27 @@ export class ImageStore {
       transform(chunk: Buffer, _encoding, done) {
         bytes += chunk.length;
         hash.update(chunk);
-        done(bytes > descriptor.size ? new RuntimeError("UNKNOWN", `blob ${descriptor.digest} is larger than its ${descriptor.size} bytes`) : null, chunk);
+        done(
+          bytes > descriptor.size
+            ? new RuntimeError("UNKNOWN", `blob ${descriptor.digest} is larger than its ${descriptor.size} bytes`)
+            : null,
+          chunk,
+        );
       },
     });
-    await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), measure, createWriteStream(part, { flags: offset > 0 ? "a" : "w", mode: 0o600 }), { signal });
+    await pipeline(
+      Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]),
+      measure,
+      createWriteStream(part, { flags: offset > 0 ? "a" : "w", mode: 0o600 }),
+      { signal },
+    );
     const digest = `sha256:${hash.digest("hex")}`;
     if (digest !== descriptor.digest || bytes !== descriptor.size) {
       rmSync(part, { force: true });
-      throw new RuntimeError("FAILED_PRECONDITION", `failed to copy: failed commit on ref "layer-${descriptor.digest}": unexpected commit digest ${digest}, expected ${descriptor.digest}: failed precondition`);
+      throw new RuntimeError(
+        "FAILED_PRECONDITION",
+        `failed to copy: failed commit on ref "layer-${descriptor.digest}": unexpected commit digest ${digest}, expected ${descriptor.digest}: failed precondition`,
+      );
     }
     renameSync(part, file);
     return file;
@@ -341,7 +392,8 @@ async function applyLayer(tree: LayerTree, file: string, mediaType: string, diff
   const decompress = decompressor(mediaType, readFileHead(file));
   await tree.apply(createReadStream(file, { highWaterMark: 256 * 1024 }), decompress === undefined ? [digester] : [decompress, digester]);
   const actual = `sha256:${hash.digest("hex")}`;
-  if (actual !== diffID) throw new RuntimeError("FAILED_PRECONDITION", `failed to extract layer ${diffID}: wrong diff id calculated on extraction "${actual}"`);
+  if (actual !== diffID)
+    throw new RuntimeError("FAILED_PRECONDITION", `failed to extract layer ${diffID}: wrong diff id calculated on extraction "${actual}"`);
 }
 
 function readFileHead(file: string): Buffer {
@@ -357,7 +409,8 @@ function decompressor(mediaType: string, head: Buffer): Transform | undefined {
   if (head[0] === 0x1f && head[1] === 0x8b) return zlib.createGunzip();
   if (head.equals(Buffer.of(0x28, 0xb5, 0x2f, 0xfd))) {
     const create = (zlib as unknown as { createZstdDecompress?: () => Transform }).createZstdDecompress;
-    if (create === undefined) throw new RuntimeError("UNKNOWN", `layer of type ${mediaType} is compressed with zstd, which this version of Node.js cannot read`);
+    if (create === undefined)
+      throw new RuntimeError("UNKNOWN", `layer of type ${mediaType} is compressed with zstd, which this version of Node.js cannot read`);
     return create();
   }
   return undefined;

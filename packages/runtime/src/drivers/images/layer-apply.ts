@@ -5,15 +5,28 @@
 // Y3. Ownership, modes (also setuid), times, hard links, extended attributes and device nodes are kept as far as rights go.
 // Source: OCI image specification, layer.md.
 import {
-  closeSync, chmodSync, existsSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeSync,
+  chmodSync,
+  closeSync,
+  existsSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import type { Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { extract, type Header as Headers } from "tar-stream";
-import { cleanPath } from "../../core/mount-plan.js";
 import { RuntimeError } from "../../core/errors.js";
 import type { FileFixup } from "../../core/launch/file-fixups.js";
+import { cleanPath } from "../../core/mount-plan.js";
 import { resolveInRoot } from "../rooted-path.js";
 
 const whiteoutPrefix = ".wh.";
@@ -52,7 +65,10 @@ export class LayerTree {
       }
     })();
     // The pipeline's own error says more than the iterator's; look at both.
-    const [piped, applied] = await Promise.allSettled([pipeline([source, ...stages, unpack], this.options.signal === undefined ? {} : { signal: this.options.signal }), entries]);
+    const [piped, applied] = await Promise.allSettled([
+      pipeline([source, ...stages, unpack], this.options.signal === undefined ? {} : { signal: this.options.signal }),
+      entries,
+    ]);
     if (applied.status === "rejected") {
       unpack.destroy();
       throw applied.reason as Error;
@@ -108,8 +124,14 @@ export class LayerTree {
       case "block-device":
       case "fifo":
         this.fixups.push({
-          type: "node", path: target, kind: header.type === "fifo" ? "fifo" : header.type === "block-device" ? "block" : "character", mode: (header.mode ?? 0o600) & 0o7777,
-          major: header.devmajor ?? 0, minor: header.devminor ?? 0, uid: header.uid ?? 0, gid: header.gid ?? 0,
+          type: "node",
+          path: target,
+          kind: header.type === "fifo" ? "fifo" : header.type === "block-device" ? "block" : "character",
+          mode: (header.mode ?? 0o600) & 0o7777,
+          major: header.devmajor ?? 0,
+          minor: header.devminor ?? 0,
+          uid: header.uid ?? 0,
+          gid: header.gid ?? 0,
         });
         return undefined;
       case "file":
@@ -141,7 +163,8 @@ export class LayerTree {
       else lutimesSync(target, header.mtime, header.mtime);
     }
     for (const [key, value] of Object.entries((header.pax ?? {}) as Record<string, string>)) {
-      if (key.startsWith(attributePrefix)) this.fixups.push({ type: "attribute", path: target, name: key.slice(attributePrefix.length), value: Buffer.from(value, "latin1") });
+      if (key.startsWith(attributePrefix))
+        this.fixups.push({ type: "attribute", path: target, name: key.slice(attributePrefix.length), value: Buffer.from(value, "latin1") });
     }
   }
 

@@ -28,8 +28,10 @@ export interface FetchedManifest {
 }
 
 const manifestTypes = [
-  "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
-  "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json",
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
 ].join(", ");
 const manifestBytesMax = 8 * 1024 * 1024;
 
@@ -38,7 +40,10 @@ export function hostsFor(registry: string, mirrors: readonly string[]): Registry
   const own = registry === "docker.io" ? "registry-1.docker.io" : registry;
   const host = own.split(":")[0] ?? "";
   const scheme = host === "localhost" || host.startsWith("127.") || own.startsWith("[::1]") ? "http" : "https";
-  return [...mirrors.map((mirror) => ({ base: mirror.replace(/\/+$/, ""), isMirror: true })), { base: `${scheme}://${own}`, isMirror: false }];
+  return [
+    ...mirrors.map((mirror) => ({ base: mirror.replace(/\/+$/, ""), isMirror: true })),
+    { base: `${scheme}://${own}`, isMirror: false },
+  ];
 }
 
 export class RegistryClient {
@@ -54,10 +59,12 @@ export class RegistryClient {
   async manifest(tagOrDigest: string, signal: AbortSignal): Promise<FetchedManifest> {
     const response = await this.#get(`manifests/${tagOrDigest}`, { accept: manifestTypes }, signal);
     const body = Buffer.from(await response.arrayBuffer());
-    if (body.length > manifestBytesMax) throw new RuntimeError("UNKNOWN", `manifest has ${body.length} bytes, must be at most ${manifestBytesMax}`);
+    if (body.length > manifestBytesMax)
+      throw new RuntimeError("UNKNOWN", `manifest has ${body.length} bytes, must be at most ${manifestBytesMax}`);
     const digest = `sha256:${createHash("sha256").update(body).digest("hex")}`;
     const expected = tagOrDigest.includes(":") ? tagOrDigest : response.headers.get("docker-content-digest");
-    if (expected !== null && expected.startsWith("sha256:") && expected !== digest) throw new RuntimeError("FAILED_PRECONDITION", `manifest digest mismatch: expected ${expected}, got ${digest}`);
+    if (expected?.startsWith("sha256:") && expected !== digest)
+      throw new RuntimeError("FAILED_PRECONDITION", `manifest digest mismatch: expected ${expected}, got ${digest}`);
     return { digest, mediaType: (response.headers.get("content-type") ?? "").split(";")[0] ?? "", body };
   }
 
@@ -76,19 +83,29 @@ export class RegistryClient {
         return await this.#getFrom(host, url, headers, signal);
       } catch (error) {
         signal.throwIfAborted();
-        problems.push(error instanceof RuntimeError ? error : new RuntimeError("UNKNOWN", `failed to do request: Get "${url}": ${describeFetchError(error)}`, { cause: error }));
+        problems.push(
+          error instanceof RuntimeError
+            ? error
+            : new RuntimeError("UNKNOWN", `failed to do request: Get "${url}": ${describeFetchError(error)}`, { cause: error }),
+        );
       }
     }
     // The registry itself, asked last, decides what kind of failure it is; a mirror's refusal is only a detail.
     const own = problems.at(-1);
     const notFound = problems.find((problem) => problem.code === "NOT_FOUND");
-    throw own?.code === "UNKNOWN" && notFound !== undefined && this.hosts.length > 1 ? notFound : (own ?? new RuntimeError("UNKNOWN", "no registry host to ask"));
+    throw own?.code === "UNKNOWN" && notFound !== undefined && this.hosts.length > 1
+      ? notFound
+      : (own ?? new RuntimeError("UNKNOWN", "no registry host to ask"));
   }
 
   async #getFrom(host: RegistryHost, url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
     const send = (): Promise<Response> => {
       const authorization = this.#tokens.get(host.base);
-      return fetch(url, { headers: { "user-agent": "lenj/0.1", ...headers, ...(authorization === undefined ? {} : { authorization }) }, redirect: "follow", signal });
+      return fetch(url, {
+        headers: { "user-agent": "lenj/0.1", ...headers, ...(authorization === undefined ? {} : { authorization }) },
+        redirect: "follow",
+        signal,
+      });
     };
     let response = await send();
     if (response.status === 401) {
@@ -99,13 +116,20 @@ export class RegistryClient {
     if (response.ok) return response;
     const text = (await response.text()).slice(0, 500);
     if (response.status === 404) throw new RuntimeError("NOT_FOUND", `${url.split("?")[0]}: not found`);
-    if (response.status === 401 || response.status === 403) throw new RuntimeError("UNKNOWN", `pull access denied, repository does not exist or may require authorization: ${describeDenial(text, response)}`);
+    if (response.status === 401 || response.status === 403)
+      throw new RuntimeError(
+        "UNKNOWN",
+        `pull access denied, repository does not exist or may require authorization: ${describeDenial(text, response)}`,
+      );
     throw new RuntimeError("UNKNOWN", `unexpected status from GET request to ${url}: ${response.status} ${response.statusText}`);
   }
 
   async #authenticate(host: RegistryHost, challenge: string, signal: AbortSignal): Promise<void> {
     const credentials = host.isMirror ? undefined : this.credentials;
-    const basic = credentials === undefined || credentials.username === "" ? undefined : `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64")}`;
+    const basic =
+      credentials === undefined || credentials.username === ""
+        ? undefined
+        : `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64")}`;
     if (/^basic/i.test(challenge)) {
       if (basic !== undefined) this.#tokens.set(host.base, basic);
       return;
@@ -117,15 +141,30 @@ export class RegistryClient {
     const parameters = Object.fromEntries([...challenge.matchAll(/(\w+)="([^"]*)"/g)].map((match) => [match[1], match[2]]));
     const realm = parameters["realm"];
     if (realm === undefined) return;
-    const token = await fetchToken(realm, { service: parameters["service"] ?? "", scope: parameters["scope"] ?? `repository:${this.reference.repository}:pull`, basic, identityToken: credentials?.identityToken ?? "", signal });
+    const token = await fetchToken(realm, {
+      service: parameters["service"] ?? "",
+      scope: parameters["scope"] ?? `repository:${this.reference.repository}:pull`,
+      basic,
+      identityToken: credentials?.identityToken ?? "",
+      signal,
+    });
     this.#tokens.set(host.base, `Bearer ${token}`);
   }
 }
 
-async function fetchToken(realm: string, options: { service: string; scope: string; basic: string | undefined; identityToken: string; signal: AbortSignal }): Promise<string> {
+async function fetchToken(
+  realm: string,
+  options: { service: string; scope: string; basic: string | undefined; identityToken: string; signal: AbortSignal },
+): Promise<string> {
   let response: Response;
   if (options.identityToken !== "") {
-    const form = new URLSearchParams({ grant_type: "refresh_token", service: options.service, client_id: "lenj", scope: options.scope, refresh_token: options.identityToken });
+    const form = new URLSearchParams({
+      grant_type: "refresh_token",
+      service: options.service,
+      client_id: "lenj",
+      scope: options.scope,
+      refresh_token: options.identityToken,
+    });
     response = await fetch(realm, { method: "POST", body: form, signal: options.signal });
   } else {
     const url = new URL(realm);
@@ -133,7 +172,11 @@ async function fetchToken(realm: string, options: { service: string; scope: stri
     url.searchParams.set("scope", options.scope);
     response = await fetch(url, { headers: options.basic === undefined ? {} : { authorization: options.basic }, signal: options.signal });
   }
-  if (!response.ok) throw new RuntimeError("UNKNOWN", `failed to authorize: failed to fetch oauth token: unexpected status: ${response.status} ${response.statusText}`);
+  if (!response.ok)
+    throw new RuntimeError(
+      "UNKNOWN",
+      `failed to authorize: failed to fetch oauth token: unexpected status: ${response.status} ${response.statusText}`,
+    );
   const answer = (await response.json()) as { token?: string; access_token?: string };
   const token = answer.token ?? answer.access_token;
   if (token === undefined) throw new RuntimeError("UNKNOWN", "failed to authorize: no token in response");

@@ -5,7 +5,17 @@ import { Socket } from "node:net";
 import type { AttachRequest, ExecRequest, PortForwardRequest } from "@lenj/proto/cri";
 import { closeStdinMessage, encodeResize } from "../../core/launch/relay-steps.js";
 import { exitCodeOf } from "../../core/launch/reports.js";
-import { type CommandStatus, exitStatus, failureStatus, parseResize, resizeChannel, statusChannel, stderrChannel, stdinChannel, stdoutChannel } from "../../core/stream-protocols.js";
+import {
+  type CommandStatus,
+  exitStatus,
+  failureStatus,
+  parseResize,
+  resizeChannel,
+  statusChannel,
+  stderrChannel,
+  stdinChannel,
+  stdoutChannel,
+} from "../../core/stream-protocols.js";
 import { describeExecError } from "../containers.js";
 import { killExec } from "../cri-runtime-service.js";
 import { LaunchError } from "../launcher.js";
@@ -81,7 +91,8 @@ export async function serveAttach(runtime: Runtime, request: AttachRequest, chan
     if (input !== undefined && record.config.stdinOnce && !record.config.tty) sendControl(closeStdinMessage).catch(() => {}); // The container has ended.
   };
   const stop = output.listen((stream, chunk) => {
-    if (stream === "stdout" ? request.stdout || record.config.tty : request.stderr) channels.send(stream === "stdout" ? stdoutChannel : stderrChannel, chunk);
+    if (stream === "stdout" ? request.stdout || record.config.tty : request.stderr)
+      channels.send(stream === "stdout" ? stdoutChannel : stderrChannel, chunk);
     if (channels.socket.bufferedAmount > attachedBacklogBytesMax) channels.socket.terminate();
   });
   channels.listen(
@@ -137,8 +148,16 @@ export async function servePortForward(runtime: Runtime, request: PortForwardReq
         await copied;
       } catch (error) {
         const port = ports[position] as number;
-        const reason = error instanceof LaunchError ? error.message.replace(/^connect /, "dial tcp4 ").replace(/: ([^:]*)$/, ": connect: $1") : (error as Error).message;
-        channels.send(position * 2 + 1, Buffer.from(`error forwarding port ${port} to pod ${sandbox.id}, uid : failed to execute portforward in network namespace: failed to connect to localhost:${port} inside namespace: ${reason}`));
+        const reason =
+          error instanceof LaunchError
+            ? error.message.replace(/^connect /, "dial tcp4 ").replace(/: ([^:]*)$/, ": connect: $1")
+            : (error as Error).message;
+        channels.send(
+          position * 2 + 1,
+          Buffer.from(
+            `error forwarding port ${port} to pod ${sandbox.id}, uid : failed to execute portforward in network namespace: failed to connect to localhost:${port} inside namespace: ${reason}`,
+          ),
+        );
       }
       connection.stdin.destroy();
       connection.control.destroy();

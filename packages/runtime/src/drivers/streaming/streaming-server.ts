@@ -15,7 +15,10 @@ import type { Runtime } from "../runtime.js";
 import { ChannelSocket } from "./channel-socket.js";
 import { serveAttach, serveExec, servePortForward } from "./sessions.js";
 
-export type StreamOffer = { readonly kind: "exec"; readonly request: ExecRequest } | { readonly kind: "attach"; readonly request: AttachRequest } | { readonly kind: "portForward"; readonly request: PortForwardRequest };
+export type StreamOffer =
+  | { readonly kind: "exec"; readonly request: ExecRequest }
+  | { readonly kind: "attach"; readonly request: AttachRequest }
+  | { readonly kind: "portForward"; readonly request: PortForwardRequest };
 
 const urlTimeoutMs = 60_000;
 /** URLs given out and not yet used. Upstream: the kubelet's streaming request cache. */
@@ -26,7 +29,11 @@ const pathNames = { exec: "exec", attach: "attach", portForward: "portforward" }
 export class StreamingServer {
   readonly #offers = new Map<string, { offer: StreamOffer; timer: NodeJS.Timeout }>();
   readonly #http: Server;
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: messageBytesMax, handleProtocols: (_, request) => request.headers["x-lenj-protocol"] as string });
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: messageBytesMax,
+    handleProtocols: (_, request) => request.headers["x-lenj-protocol"] as string,
+  });
   #address = "";
 
   constructor(
@@ -46,7 +53,9 @@ export class StreamingServer {
       this.#sockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
         webSocket.on("error", (error) => this.logger.debug("Stream failed", { error }));
         const channels = new ChannelSocket(webSocket, protocol);
-        this.#serve(offer, channels).catch((error: unknown) => this.logger.warn("Serving a stream failed", { kind: offer.kind, error })).finally(() => channels.close());
+        this.#serve(offer, channels)
+          .catch((error: unknown) => this.logger.warn("Serving a stream failed", { kind: offer.kind, error }))
+          .finally(() => channels.close());
       });
     });
   }

@@ -33,11 +33,17 @@ export const interPodAffinity: Plugin<FilterState | ReadonlyMap<string, number>>
     const anti = compileTerms(pod.pod, pod.pod.spec?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution, snapshot);
     const repelled = repelledPairs(pod, snapshot);
     if (affinity.length === 0 && anti.length === 0 && repelled.size === 0) return "skip";
-    return { affinity, affinityValues: affinity.map((term) => new Set(placedValues(term, snapshot).map((pair) => pair))), forbidden: new Set(anti.flatMap((term) => placedValues(term, snapshot))), repelled };
+    return {
+      affinity,
+      affinityValues: affinity.map((term) => new Set(placedValues(term, snapshot).map((pair) => pair))),
+      forbidden: new Set(anti.flatMap((term) => placedValues(term, snapshot))),
+      repelled,
+    };
   },
   filter: (pod, node, state) => {
     const { affinity, affinityValues, forbidden, repelled } = state as FilterState;
-    if (!isNearEnough(pod, node, affinity, affinityValues)) return { isResolvable: false, reasons: ["node(s) didn't match pod affinity rules"] };
+    if (!isNearEnough(pod, node, affinity, affinityValues))
+      return { isResolvable: false, reasons: ["node(s) didn't match pod affinity rules"] };
     if (hasPair(node, forbidden)) return { isResolvable: true, reasons: ["node(s) didn't match pod anti-affinity rules"] };
     if (hasPair(node, repelled)) return { isResolvable: true, reasons: ["node(s) didn't satisfy existing pods anti-affinity rules"] };
     return undefined;
@@ -105,7 +111,12 @@ function pairWeights(pod: PlacedPod, snapshot: NodeSnapshot): Map<string, number
       for (const term of own) add(term, placed.pod);
       if (placed.pod.spec?.affinity === undefined) continue;
       for (const term of preferredTerms(placed.pod, snapshot)) add(term, pod.pod);
-      const required = compileTerms(placed.pod, placed.pod.spec.affinity.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution, snapshot, requiredAffinityWeight);
+      const required = compileTerms(
+        placed.pod,
+        placed.pod.spec.affinity.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution,
+        snapshot,
+        requiredAffinityWeight,
+      );
       for (const term of required) add(term, pod.pod);
     }
   }
@@ -115,8 +126,13 @@ function pairWeights(pod: PlacedPod, snapshot: NodeSnapshot): Map<string, number
 function preferredTerms(pod: corev1.Pod, snapshot: NodeSnapshot): Term[] {
   const { podAffinity, podAntiAffinity } = pod.spec?.affinity ?? {};
   const compile = (preferred: readonly corev1.WeightedPodAffinityTerm[] | undefined, sign: 1 | -1): Term[] =>
-    (preferred ?? []).flatMap((weighted) => compileTerms(pod, weighted.podAffinityTerm === undefined ? [] : [weighted.podAffinityTerm], snapshot, sign * (weighted.weight ?? 0)));
-  return [...compile(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution, 1), ...compile(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution, -1)];
+    (preferred ?? []).flatMap((weighted) =>
+      compileTerms(pod, weighted.podAffinityTerm === undefined ? [] : [weighted.podAffinityTerm], snapshot, sign * (weighted.weight ?? 0)),
+    );
+  return [
+    ...compile(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution, 1),
+    ...compile(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution, -1),
+  ];
 }
 
 function compileTerms(owner: corev1.Pod, terms: readonly corev1.PodAffinityTerm[] | undefined, snapshot: NodeSnapshot, weight = 0): Term[] {
@@ -124,10 +140,17 @@ function compileTerms(owner: corev1.Pod, terms: readonly corev1.PodAffinityTerm[
     const selector = compileLabelSelector(withLabelKeys(owner, term) as never);
     const namespaces = term.namespaces ?? [];
     const ownNamespaceOnly = namespaces.length === 0 && term.namespaceSelector === undefined;
-    const namespaceSelector: Selector | undefined = term.namespaceSelector === undefined ? undefined : compileLabelSelector(term.namespaceSelector as never);
+    const namespaceSelector: Selector | undefined =
+      term.namespaceSelector === undefined ? undefined : compileLabelSelector(term.namespaceSelector as never);
     const isInScope = (namespace: string): boolean =>
-      ownNamespaceOnly ? namespace === owner.metadata?.namespace : namespaces.includes(namespace) || namespaceSelector?.matches(snapshot.namespaceLabels(namespace) ?? {}) === true;
-    return { topologyKey: term.topologyKey ?? "", weight, matches: (pod) => isInScope(pod.metadata?.namespace ?? "") && selector.matches(pod.metadata?.labels ?? {}) };
+      ownNamespaceOnly
+        ? namespace === owner.metadata?.namespace
+        : namespaces.includes(namespace) || namespaceSelector?.matches(snapshot.namespaceLabels(namespace) ?? {}) === true;
+    return {
+      topologyKey: term.topologyKey ?? "",
+      weight,
+      matches: (pod) => isInScope(pod.metadata?.namespace ?? "") && selector.matches(pod.metadata?.labels ?? {}),
+    };
   });
 }
 

@@ -19,11 +19,13 @@ export const nodeResourcesFit: Plugin = {
     check("cpu", wanted.milliCPU, node.allocatable.milliCPU, node.requested.milliCPU);
     check("memory", wanted.memoryBytes, node.allocatable.memoryBytes, node.requested.memoryBytes);
     check("ephemeral-storage", wanted.ephemeralBytes, node.allocatable.ephemeralBytes, node.requested.ephemeralBytes);
-    for (const [name, amount] of wanted.scalars) check(name, amount, node.allocatable.scalars.get(name) ?? 0, node.requested.scalars.get(name) ?? 0);
+    for (const [name, amount] of wanted.scalars)
+      check(name, amount, node.allocatable.scalars.get(name) ?? 0, node.requested.scalars.get(name) ?? 0);
     return reasons.length === 0 ? undefined : { isResolvable, reasons };
   },
   score: ({ requests }, node) => {
-    const free = (allocatable: number, requested: number): number => (allocatable === 0 || requested > allocatable ? 0 : Math.floor(((allocatable - requested) * scoreMax) / allocatable));
+    const free = (allocatable: number, requested: number): number =>
+      allocatable === 0 || requested > allocatable ? 0 : Math.floor(((allocatable - requested) * scoreMax) / allocatable);
     const cpu = free(node.allocatable.milliCPU, node.scored.milliCPU + requests.scored.milliCPU);
     const memory = free(node.allocatable.memoryBytes, node.scored.memoryBytes + requests.scored.memoryBytes);
     return Math.floor((cpu + memory) / 2);

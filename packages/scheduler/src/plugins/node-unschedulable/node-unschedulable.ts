@@ -9,7 +9,8 @@ export const nodeUnschedulable: Plugin = {
   weight: 0,
   wakesOn: ["NodeAdd", "NodeTaint"],
   filter: ({ pod }, { node }) => {
-    if (node.spec?.unschedulable !== true || (pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, taint))) return undefined;
+    if (node.spec?.unschedulable !== true || (pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, taint)))
+      return undefined;
     return { isResolvable: false, reasons: ["node(s) were unschedulable"] };
   },
 };

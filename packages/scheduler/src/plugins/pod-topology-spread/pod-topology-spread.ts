@@ -4,7 +4,7 @@ import { compileLabelSelector, type Selector } from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { type Plugin, scoreMax } from "../../core/framework.js";
 import { findUntolerated, matchesRequiredAffinity } from "../../core/node-selection.js";
-import type { NodeInfo, NodeSnapshot, PlacedPod } from "../../core/node-snapshot.js";
+import type { NodeInfo, PlacedPod } from "../../core/node-snapshot.js";
 
 interface Constraint {
   readonly topologyKey: string;
@@ -34,17 +34,21 @@ export const podTopologySpread: Plugin<readonly Constraint[]> = {
   filter: (pod, node, constraints) => {
     for (const constraint of constraints) {
       const value = node.labels[constraint.topologyKey];
-      if (value === undefined) return { isResolvable: false, reasons: ["node(s) didn't match pod topology spread constraints (missing required label)"] };
+      if (value === undefined)
+        return { isResolvable: false, reasons: ["node(s) didn't match pod topology spread constraints (missing required label)"] };
       const self = constraint.selector.matches(pod.pod.metadata?.labels ?? {}) ? 1 : 0;
       const least = constraint.counts.size < constraint.minDomains ? 0 : Math.min(...constraint.counts.values());
-      if ((constraint.counts.get(value) ?? 0) + self - least > constraint.maxSkew) return { isResolvable: true, reasons: ["node(s) didn't match pod topology spread constraints"] };
+      if ((constraint.counts.get(value) ?? 0) + self - least > constraint.maxSkew)
+        return { isResolvable: true, reasons: ["node(s) didn't match pod topology spread constraints"] };
     }
     return undefined;
   },
   preScore: (pod, nodes, snapshot) => {
     const own = ownConstraints(pod.pod, "ScheduleAnyway");
     const usesDefaults = (pod.pod.spec?.topologySpreadConstraints ?? []).length === 0;
-    const constraints = compile(pod, usesDefaults ? workloadDefaults(pod.pod) : own, snapshot.nodes).filter((constraint) => nodes.some((node) => node.labels[constraint.topologyKey] !== undefined));
+    const constraints = compile(pod, usesDefaults ? workloadDefaults(pod.pod) : own, snapshot.nodes).filter((constraint) =>
+      nodes.some((node) => node.labels[constraint.topologyKey] !== undefined),
+    );
     return constraints.length === 0 ? "skip" : constraints;
   },
   score: (_pod, node, constraints) => {
@@ -74,7 +78,12 @@ function workloadDefaults(pod: corev1.Pod): readonly corev1.TopologySpreadConstr
   return defaultConstraints.map((constraint) => ({ ...constraint, labelSelector: { matchLabels: Object.fromEntries(labels) } }));
 }
 
-const perPodLabels: ReadonlySet<string> = new Set(["statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "controller-revision-hash", "batch.kubernetes.io/job-completion-index"]);
+const perPodLabels: ReadonlySet<string> = new Set([
+  "statefulset.kubernetes.io/pod-name",
+  "apps.kubernetes.io/pod-index",
+  "controller-revision-hash",
+  "batch.kubernetes.io/job-completion-index",
+]);
 
 function compile({ pod }: PlacedPod, constraints: readonly corev1.TopologySpreadConstraint[], nodes: readonly NodeInfo[]): Constraint[] {
   const keys = constraints.map((constraint) => constraint.topologyKey ?? "");
@@ -84,7 +93,11 @@ function compile({ pod }: PlacedPod, constraints: readonly corev1.TopologySpread
       return value === undefined ? [] : [{ key, operator: "In" as const, values: [value] }];
     });
     const labelSelector = constraint.labelSelector;
-    const selector = compileLabelSelector(labelSelector === undefined ? undefined : { ...labelSelector, matchExpressions: [...(labelSelector.matchExpressions ?? []), ...byKey] } as never);
+    const selector = compileLabelSelector(
+      labelSelector === undefined
+        ? undefined
+        : ({ ...labelSelector, matchExpressions: [...(labelSelector.matchExpressions ?? []), ...byKey] } as never),
+    );
     const partial = {
       topologyKey: constraint.topologyKey ?? "",
       maxSkew: constraint.maxSkew ?? 1,
@@ -98,16 +111,24 @@ function compile({ pod }: PlacedPod, constraints: readonly corev1.TopologySpread
 }
 
 /** Nodes that lack one of the keys, or that the pod could not use anyway, do not count. */
-function countMatching(pod: corev1.Pod, constraint: Omit<Constraint, "counts">, keys: readonly string[], nodes: readonly NodeInfo[]): Map<string, number> {
+function countMatching(
+  pod: corev1.Pod,
+  constraint: Omit<Constraint, "counts">,
+  keys: readonly string[],
+  nodes: readonly NodeInfo[],
+): Map<string, number> {
   const counts = new Map<string, number>();
   for (const node of nodes) {
     const value = node.labels[constraint.topologyKey];
     if (value === undefined || !keys.every((key) => node.labels[key] !== undefined || key !== constraint.topologyKey)) continue;
     if (constraint.honoursAffinity && !matchesRequiredAffinity(pod, node)) continue;
-    if (constraint.honoursTaints && findUntolerated(node.taints, pod.spec?.tolerations ?? [], ["NoSchedule", "NoExecute"]) !== undefined) continue;
+    if (constraint.honoursTaints && findUntolerated(node.taints, pod.spec?.tolerations ?? [], ["NoSchedule", "NoExecute"]) !== undefined)
+      continue;
     const matching = node.pods.filter(
       (placed) =>
-        placed.pod.metadata?.namespace === pod.metadata?.namespace && placed.pod.metadata?.deletionTimestamp === undefined && constraint.selector.matches(placed.pod.metadata?.labels ?? {}),
+        placed.pod.metadata?.namespace === pod.metadata?.namespace &&
+        placed.pod.metadata?.deletionTimestamp === undefined &&
+        constraint.selector.matches(placed.pod.metadata?.labels ?? {}),
     ).length;
     counts.set(value, (counts.get(value) ?? 0) + matching);
   }

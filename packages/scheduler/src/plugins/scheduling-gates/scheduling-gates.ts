@@ -5,5 +5,6 @@ export const schedulingGates: Plugin = {
   name: "SchedulingGates",
   weight: 0,
   wakesOn: ["PodUpdate"],
-  preEnqueue: (pod) => ((pod.spec?.schedulingGates ?? []).length > 0 ? "Scheduling is blocked due to non-empty scheduling gates" : undefined),
+  preEnqueue: (pod) =>
+    (pod.spec?.schedulingGates ?? []).length > 0 ? "Scheduling is blocked due to non-empty scheduling gates" : undefined,
 };

@@ -9,9 +9,13 @@ export const taintToleration: Plugin<readonly corev1.Toleration[]> = {
   wakesOn: ["NodeAdd", "NodeTaint", "PodUpdate"],
   preFilter: ({ pod }) => pod.spec?.tolerations ?? [],
   filter: (_pod, node, tolerations) =>
-    findUntolerated(node.taints, tolerations, ["NoSchedule", "NoExecute"]) === undefined ? undefined : { isResolvable: false, reasons: ["node(s) had untolerated taint(s)"] },
-  preScore: ({ pod }) => (pod.spec?.tolerations ?? []).filter((toleration) => !toleration.effect || toleration.effect === "PreferNoSchedule"),
+    findUntolerated(node.taints, tolerations, ["NoSchedule", "NoExecute"]) === undefined
+      ? undefined
+      : { isResolvable: false, reasons: ["node(s) had untolerated taint(s)"] },
+  preScore: ({ pod }) =>
+    (pod.spec?.tolerations ?? []).filter((toleration) => !toleration.effect || toleration.effect === "PreferNoSchedule"),
   score: (_pod, node, tolerations) =>
-    node.taints.filter((taint) => taint.effect === "PreferNoSchedule" && !tolerations.some((toleration) => tolerates(toleration, taint))).length,
+    node.taints.filter((taint) => taint.effect === "PreferNoSchedule" && !tolerations.some((toleration) => tolerates(toleration, taint)))
+      .length,
   normalize: "reversed",
 };

@@ -9,7 +9,10 @@ export function serviceError(error: unknown): ServiceError {
 }
 
 /** A unary handler from a function that answers or throws. */
-export function unary<Request, Response>(logger: Logger, answer: (request: Request) => Promise<Response> | Response): handleUnaryCall<Request, Response> {
+export function unary<Request, Response>(
+  logger: Logger,
+  answer: (request: Request) => Promise<Response> | Response,
+): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     (async () => answer(call.request))().then(
       (response) => callback(null, response),

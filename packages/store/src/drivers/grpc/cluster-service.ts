@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { etcdserverpb } from "@lenj/proto/etcd";
 import { StoreError } from "../../core/errors.js";
-import type { Membership, MemberRecord } from "../../core/membership.js";
+import type { MemberRecord, Membership } from "../../core/membership.js";
 import { unary } from "./call.js";
 import type { FrontContext } from "./front.js";
 
@@ -14,7 +14,10 @@ export function clusterService(context: FrontContext): UntypedServiceImplementat
   // Looked up at each use: a snapshot of the leader may replace the state.
   const members = (): Membership => replica.state.members;
   const list = (): etcdserverpb.Member[] => members().list().map(wireMember);
-  const answer = (): { header: etcdserverpb.ResponseHeader; members: etcdserverpb.Member[] } => ({ header: header(replica.state.space.currentRevision), members: list() });
+  const answer = (): { header: etcdserverpb.ResponseHeader; members: etcdserverpb.Member[] } => ({
+    header: header(replica.state.space.currentRevision),
+    members: list(),
+  });
   return {
     memberList: unary(logger, async (request: etcdserverpb.MemberListRequest): Promise<etcdserverpb.MemberListResponse> => {
       if (request.linearizable) await replica.linearizable();
@@ -48,7 +51,10 @@ export function clusterService(context: FrontContext): UntypedServiceImplementat
       const progress = status.progress.get(request.ID);
       // As etcd: at least nine tenths of the leader's log.
       if (progress === undefined || progress.match < status.commit * 0.9) throw new StoreError("LEARNER_NOT_READY");
-      await replica.proposeMembership([{ type: "addVoter", memberID: request.ID }], { member: { ...member, isLearner: false }, promote: true });
+      await replica.proposeMembership([{ type: "addVoter", memberID: request.ID }], {
+        member: { ...member, isLearner: false },
+        promote: true,
+      });
       return answer();
     }),
   };
@@ -65,5 +71,9 @@ function checkPeerURLs(urls: readonly string[]): void {
 
 /** A member's identity: the first eight bytes of a hash over its peer URLs and a salt (the cluster's token, or the time it was added). */
 export function memberIDOf(peerURLs: readonly string[], salt: string): bigint {
-  return createHash("sha1").update([...peerURLs].sort().join("")).update(salt).digest().readBigUInt64BE();
+  return createHash("sha1")
+    .update([...peerURLs].sort().join(""))
+    .update(salt)
+    .digest()
+    .readBigUInt64BE();
 }

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Clock, Logger, Random } from "@lenj/base";
 import { etcdserverpb } from "@lenj/proto/etcd";
+import { StoreError } from "../../core/errors.js";
 import type { Replica } from "../../replica/replica.js";
 import type { LevelBackend } from "../level/level-backend.js";
 import type { Header } from "./answer-codec.js";
@@ -15,7 +16,6 @@ import { kvService } from "./kv-service.js";
 import { leaseService } from "./lease-service.js";
 import { maintenanceService } from "./maintenance-service.js";
 import { watchService } from "./watch-service.js";
-import { StoreError } from "../../core/errors.js";
 
 /** What `etcdctl endpoint status` and version checks of clients see: the etcd whose API this is. */
 export const storeVersion = "3.6.0";
@@ -66,7 +66,9 @@ export async function listen(server: Server, options: ListenOptions): Promise<vo
   const credentials = credentialsOf(options);
   for (const address of options.addresses) {
     await new Promise<void>((resolve, reject) => {
-      server.bindAsync(address, credentials, (error) => (error === null ? resolve() : reject(new Error(`listen tcp ${address}: ${error.message}`, { cause: error }))));
+      server.bindAsync(address, credentials, (error) =>
+        error === null ? resolve() : reject(new Error(`listen tcp ${address}: ${error.message}`, { cause: error })),
+      );
     });
   }
 }
@@ -89,7 +91,10 @@ export function addClientServices(server: Server, context: FrontContext): void {
 
 /** The handlers of these methods answer with encoded messages. */
 function withEncodedResponses(service: object, methods: readonly string[]): ServiceDefinition {
-  const entries = Object.entries(service as ServiceDefinition).map(([name, method]) => [name, methods.includes(name) ? { ...method, responseSerialize: (bytes: Buffer) => bytes } : method]);
+  const entries = Object.entries(service as ServiceDefinition).map(([name, method]) => [
+    name,
+    methods.includes(name) ? { ...method, responseSerialize: (bytes: Buffer) => bytes } : method,
+  ]);
   return Object.fromEntries(entries) as ServiceDefinition;
 }
 
@@ -97,7 +102,10 @@ function withEncodedResponses(service: object, methods: readonly string[]): Serv
 function authService(context: FrontContext): UntypedServiceImplementation {
   const { logger, replica, header } = context;
   return {
-    authStatus: unary(logger, (): etcdserverpb.AuthStatusResponse => ({ header: header(replica.state.space.currentRevision), enabled: false, authRevision: 1 })),
+    authStatus: unary(
+      logger,
+      (): etcdserverpb.AuthStatusResponse => ({ header: header(replica.state.space.currentRevision), enabled: false, authRevision: 1 }),
+    ),
     authenticate: unary(logger, () => Promise.reject(new StoreError("AUTH_NOT_ENABLED"))),
     authEnable: unary(logger, () => Promise.reject(new StoreError("ROOT_USER_NOT_EXIST"))),
     authDisable: unary(logger, (): etcdserverpb.AuthDisableResponse => ({ header: header(replica.state.space.currentRevision) })),

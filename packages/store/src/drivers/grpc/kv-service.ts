@@ -6,7 +6,7 @@ import type { etcdserverpb } from "@lenj/proto/etcd";
 import type { DeleteRangeAnswer, PutAnswer, TxnAnswer } from "../../core/answers.js";
 import { readRange } from "../../core/range-read.js";
 import { checkDeleteRange, checkPut, checkRange, checkTxn, isReadOnlyTxn, isSerializableTxn } from "../../core/request-checks.js";
-import { executeTxn, planTxn, checkTxnPlan } from "../../core/txn-execute.js";
+import { checkTxnPlan, executeTxn, planTxn } from "../../core/txn-execute.js";
 import { encodeDeleteRange, encodePut, encodeRange, encodeTxn } from "./answer-codec.js";
 import { unary } from "./call.js";
 import type { FrontContext } from "./front.js";

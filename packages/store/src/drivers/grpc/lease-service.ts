@@ -1,6 +1,6 @@
 // etcdserverpb.Lease: grants and revocations through the log; how long a lease has left only the leader knows.
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { leaseTTLSecondsMax, keyToBytes } from "@lenj/mvcc";
+import { keyToBytes, leaseTTLSecondsMax } from "@lenj/mvcc";
 import type { etcdserverpb } from "@lenj/proto/etcd";
 import type { LeaseGrantAnswer } from "../../core/answers.js";
 import { StoreError } from "../../core/errors.js";
@@ -18,7 +18,7 @@ export function leaseService(context: FrontContext): UntypedServiceImplementatio
       await quota.check(leaseCost);
       if (request.TTL > leaseTTLSecondsMax) throw new StoreError("LEASE_TTL_TOO_LARGE");
       // 63 bits, so that the number is positive in every language.
-      const id = request.ID === 0n ? (Buffer.from(random.bytes(8)).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn) || 1n : request.ID;
+      const id = request.ID === 0n ? Buffer.from(random.bytes(8)).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn || 1n : request.ID;
       const answer = (await replica.propose({ leaseGrant: { ID: id, TTL: Math.max(ttlSecondsMin, request.TTL) } })) as LeaseGrantAnswer;
       return { header: header(answer.revision), ID: answer.id, TTL: answer.ttlSeconds, error: "" };
     }),
@@ -47,7 +47,13 @@ export function leaseService(context: FrontContext): UntypedServiceImplementatio
       const times = await leases.times(request.ID);
       const lease = replica.state.leases.get(request.ID);
       const keys = request.keys && lease !== undefined ? [...lease.keys].map((key) => Buffer.from(keyToBytes(key))) : [];
-      return { header: header(replica.state.space.currentRevision), ID: request.ID, TTL: times?.remainingSeconds ?? -1, grantedTTL: times?.grantedSeconds ?? 0, keys };
+      return {
+        header: header(replica.state.space.currentRevision),
+        ID: request.ID,
+        TTL: times?.remainingSeconds ?? -1,
+        grantedTTL: times?.grantedSeconds ?? 0,
+        keys,
+      };
     }),
     leaseLeases: unary(logger, async (): Promise<etcdserverpb.LeaseLeasesResponse> => {
       await replica.linearizable();

@@ -12,7 +12,10 @@ export function maintenanceService(context: FrontContext): UntypedServiceImpleme
   return {
     status: unary(logger, (): etcdserverpb.StatusResponse => {
       const status = replica.node.status();
-      const errors = [...(replica.leaderID === 0n ? ["etcdserver: no leader"] : []), ...replica.state.alarms.list(0).map((alarm) => `memberID:${alarm.memberID} alarm:${alarm.alarm}`)];
+      const errors = [
+        ...(replica.leaderID === 0n ? ["etcdserver: no leader"] : []),
+        ...replica.state.alarms.list(0).map((alarm) => `memberID:${alarm.memberID} alarm:${alarm.alarm}`),
+      ];
       return {
         header: header(replica.state.space.currentRevision),
         version: storeVersion,
@@ -38,11 +41,22 @@ export function maintenanceService(context: FrontContext): UntypedServiceImpleme
       await backend.database.compactRange(new Uint8Array(0), Uint8Array.of(0xff));
       return { header: header(replica.state.space.currentRevision) };
     }),
-    hash: unary(logger, async (): Promise<etcdserverpb.HashResponse> => ({ header: header(replica.state.space.currentRevision), hash: await hashRows(context, 0) })),
+    hash: unary(
+      logger,
+      async (): Promise<etcdserverpb.HashResponse> => ({
+        header: header(replica.state.space.currentRevision),
+        hash: await hashRows(context, 0),
+      }),
+    ),
     hashKv: unary(logger, async (request: etcdserverpb.HashKVRequest): Promise<etcdserverpb.HashKVResponse> => {
       replica.state.space.checkReadable(request.revision);
       const hash = await hashRows(context, request.revision);
-      return { header: header(replica.state.space.currentRevision), hash, compactRevision: replica.state.space.compactRevision, hashRevision: request.revision === 0 ? replica.state.space.currentRevision : request.revision };
+      return {
+        header: header(replica.state.space.currentRevision),
+        hash,
+        compactRevision: replica.state.space.compactRevision,
+        hashRevision: request.revision === 0 ? replica.state.space.currentRevision : request.revision,
+      };
     }),
     moveLeader: unary(logger, (request: etcdserverpb.MoveLeaderRequest): etcdserverpb.MoveLeaderResponse => {
       if (!replica.isLeader) throw new StoreError("NOT_LEADER");

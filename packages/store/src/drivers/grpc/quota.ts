@@ -31,7 +31,11 @@ export class Quota {
   async check(cost: number): Promise<void> {
     const { replica, quotaBytes } = this.context;
     if (cost === 0 || quotaBytes < 0 || replica.state.space.bytesInUse + cost < quotaBytes) return;
-    const alarm = { action: etcdserverpb.AlarmRequest_AlarmAction.ACTIVATE, memberID: replica.config.memberID, alarm: etcdserverpb.AlarmType.NOSPACE };
+    const alarm = {
+      action: etcdserverpb.AlarmRequest_AlarmAction.ACTIVATE,
+      memberID: replica.config.memberID,
+      alarm: etcdserverpb.AlarmType.NOSPACE,
+    };
     if (!replica.state.alarms.has(etcdserverpb.AlarmType.NOSPACE)) await replica.propose({ alarm });
     throw new StoreError("NO_SPACE");
   }

@@ -9,10 +9,10 @@ import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grp
 import type { Timer } from "@lenj/base";
 import { type KeyEvent, keyRangeFromWire, type Watcher, type WatchSink } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
+import { StoreError } from "../../core/errors.js";
 import { encodeEvent, encodeWatch, type WatchMessage } from "./answer-codec.js";
 import { serviceError } from "./call.js";
 import type { FrontContext } from "./front.js";
-import { StoreError } from "../../core/errors.js";
 
 type WatchCall = ServerDuplexStream<etcdserverpb.WatchRequest, Buffer>;
 
@@ -105,7 +105,10 @@ class WatchStream implements WatchSink {
     const { watches, state } = this.context.replica;
     // An empty key means all keys: a single zero byte is the first possible one.
     const key = request.key.length === 0 ? Buffer.from([0]) : request.key;
-    const isReversed = request.rangeEnd.length > 0 && !(request.rangeEnd.length === 1 && request.rangeEnd[0] === 0) && Buffer.compare(key, request.rangeEnd) >= 0;
+    const isReversed =
+      request.rangeEnd.length > 0 &&
+      !(request.rangeEnd.length === 1 && request.rangeEnd[0] === 0) &&
+      Buffer.compare(key, request.rangeEnd) >= 0;
     const asked = Number(request.watchId);
     const isDuplicate = asked !== 0 && this.#watchers.has(asked);
     if (isReversed || isDuplicate || request.startRevision < 0) {

@@ -29,7 +29,13 @@ export async function serveMetrics({ url, member, health, metrics }: MetricsServ
     });
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, member: Member, health: HealthChecks, metrics: Registry): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  member: Member,
+  health: HealthChecks,
+  metrics: Registry,
+): Promise<void> {
   const { pathname } = new URL(request.url ?? "/", "http://store");
   const json = (code: number, body: unknown): void => {
     response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
@@ -38,7 +44,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, member
   else if (pathname === "/health") {
     const reason = member.replica.leaderID === 0n ? "RAFT NO LEADER" : member.replica.state.alarms.list(0).length > 0 ? "ALARM" : "";
     json(reason === "" ? 200 : 503, reason === "" ? { health: "true", reason } : { health: "false", reason });
-  } else if (!(await answerHealth(request, response, health, metrics))) response.writeHead(404, { "content-type": "text/plain" }).end("404 page not found\n");
+  } else if (!(await answerHealth(request, response, health, metrics)))
+    response.writeHead(404, { "content-type": "text/plain" }).end("404 page not found\n");
 }
 
 /** Gauges that read the member when they are scraped. */
@@ -48,7 +55,10 @@ export function registerStoreMetrics(registry: Registry, member: Member): void {
     etcd_server_is_leader: ["Whether or not this member is a leader. 1 if is, 0 otherwise.", () => Number(member.replica.isLeader)],
     etcd_server_leader_changes_seen_total: ["The number of leader changes seen.", () => member.leaderChanges],
     etcd_server_proposals_applied_total: ["The total number of consensus proposals applied.", () => member.replica.appliedIndex],
-    etcd_server_proposals_committed_total: ["The total number of consensus proposals committed.", () => member.replica.node.status().commit],
+    etcd_server_proposals_committed_total: [
+      "The total number of consensus proposals committed.",
+      () => member.replica.node.status().commit,
+    ],
     etcd_server_raft_term: ["The current term.", () => member.replica.term],
     etcd_mvcc_db_total_size_in_bytes: ["Total size of the underlying database in bytes.", () => member.replica.state.space.bytesInUse],
     etcd_debugging_mvcc_current_revision: ["The current revision of store.", () => member.replica.state.space.currentRevision],

@@ -5,10 +5,11 @@
 // B1. A group holds whole commands only, and the applied index with them: flushes start between event-loop turns, commands apply in one.
 // B2. One group is written at a time, with fsync. A crash loses whole groups from the end; the log replays them.
 // B3. Each group leaves a numbered mark. A gap among the last marks means that the database lost a write in the middle; then it is not used.
-import type { Backend, Table } from "@lenj/mvcc";
+
 import { type Clock, invariant, type Timer } from "@lenj/base";
-import { StoreError } from "../../core/errors.js";
+import type { Backend, Table } from "@lenj/mvcc";
 import { encodeApplied } from "../../core/command.js";
+import { StoreError } from "../../core/errors.js";
 import { LevelDatabase, type WriteOperation } from "./level-database.js";
 
 /** A group is written this long after its first change, or at once when it has grown to `groupBytesMax`. Upstream: backend commit interval. */
@@ -147,7 +148,8 @@ export class LevelBackend implements Backend {
     this.#applied = undefined;
     const operations: WriteOperation[] = [];
     for (const { key, value } of group.values()) operations.push(value === undefined ? { type: "del", key } : { type: "put", key, value });
-    if (applied !== undefined) operations.push({ type: "put", key: fullKey("meta", appliedKey), value: encodeApplied(applied.index, applied.term) });
+    if (applied !== undefined)
+      operations.push({ type: "put", key: fullKey("meta", appliedKey), value: encodeApplied(applied.index, applied.term) });
     operations.push({ type: "put", key: markKey(this.nextMark), value: new Uint8Array(0) });
     if (this.nextMark > marksKept) operations.push({ type: "del", key: markKey(this.nextMark - marksKept) });
     this.nextMark += 1;
@@ -202,7 +204,10 @@ async function checkMarks(database: LevelDatabase): Promise<number> {
     for (const [key] of chunk) {
       const mark = Number(key.readBigUInt64BE(1));
       if (last !== 0 && mark !== last + 1) {
-        throw new StoreError("DATA_DAMAGED", `Cannot use ${database.location}: group ${last + 1} of its writes is missing; remove this member's data and let it join anew`);
+        throw new StoreError(
+          "DATA_DAMAGED",
+          `Cannot use ${database.location}: group ${last + 1} of its writes is missing; remove this member's data and let it join anew`,
+        );
       }
       last = mark;
     }

@@ -25,7 +25,10 @@ export interface LevelDatabaseOptions {
 
 export class LevelDatabase {
   /** What the library offers on disk only, and does not declare for its browser twin. */
-  private readonly maintenance: { approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>; compactRange(start: Uint8Array, end: Uint8Array): Promise<void> };
+  private readonly maintenance: {
+    approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>;
+    compactRange(start: Uint8Array, end: Uint8Array): Promise<void>;
+  };
 
   private constructor(
     private readonly db: Level<Uint8Array, Uint8Array>,
@@ -54,7 +57,11 @@ export class LevelDatabase {
 
   async write(operations: readonly WriteOperation[]): Promise<void> {
     await this.db.batch(
-      operations.map((operation) => (operation.type === "put" ? { type: "put", key: operation.key, value: seal(operation.key, operation.value) } : { type: "del", key: operation.key })),
+      operations.map((operation) =>
+        operation.type === "put"
+          ? { type: "put", key: operation.key, value: seal(operation.key, operation.value) }
+          : { type: "del", key: operation.key },
+      ),
       { sync: true },
     );
   }

@@ -56,7 +56,10 @@ export class LevelLog {
       }
       const head = decodeHead(headRow);
       const entries = await readEntries(database, head);
-      return { log: new LevelLog(database, head), stored: { hardState: head.hardState, previous: { index: head.previousIndex, term: head.previousTerm }, entries } };
+      return {
+        log: new LevelLog(database, head),
+        stored: { hardState: head.hardState, previous: { index: head.previousIndex, term: head.previousTerm }, entries },
+      };
     } catch (error) {
       await database.close();
       throw error;
@@ -75,8 +78,10 @@ export class LevelLog {
       hardState = write.hardState ?? hardState;
       if (write.entries.length === 0) continue;
       const first = (write.entries[0] as Entry).index;
-      if (first > lastIndex + 1 || first <= previousIndex) throw new StoreError("DATA_DAMAGED", `Cannot append at ${first}: the log holds (${previousIndex}, ${lastIndex}]`);
-      for (let index = (write.entries.at(-1) as Entry).index + 1; index <= lastIndex; index += 1) operations.push({ type: "del", key: entryKey(index) });
+      if (first > lastIndex + 1 || first <= previousIndex)
+        throw new StoreError("DATA_DAMAGED", `Cannot append at ${first}: the log holds (${previousIndex}, ${lastIndex}]`);
+      for (let index = (write.entries.at(-1) as Entry).index + 1; index <= lastIndex; index += 1)
+        operations.push({ type: "del", key: entryKey(index) });
       for (const entry of write.entries) operations.push({ type: "put", key: entryKey(entry.index), value: encodeEntry(entry) });
       lastIndex = (write.entries.at(-1) as Entry).index;
     }
@@ -98,7 +103,8 @@ export class LevelLog {
   /** Replaces everything: the log goes on after `previous`. */
   async reset(previous: { readonly index: number; readonly term: number }, hardState: HardState): Promise<void> {
     const operations: WriteOperation[] = [];
-    for (let index = this.head.previousIndex + 1; index <= this.head.lastIndex; index += 1) operations.push({ type: "del", key: entryKey(index) });
+    for (let index = this.head.previousIndex + 1; index <= this.head.lastIndex; index += 1)
+      operations.push({ type: "del", key: entryKey(index) });
     this.#compactTo = undefined;
     await this.#write(operations, { hardState, previousIndex: previous.index, previousTerm: previous.term, lastIndex: previous.index });
   }
@@ -130,7 +136,10 @@ async function readEntries(database: LevelDatabase, head: Head): Promise<Entry[]
 }
 
 function missingEntry(database: LevelDatabase, index: number): StoreError {
-  return new StoreError("DATA_DAMAGED", `Cannot use ${database.location}: log entry ${index} is missing; remove this member's data and let it join anew`);
+  return new StoreError(
+    "DATA_DAMAGED",
+    `Cannot use ${database.location}: log entry ${index} is missing; remove this member's data and let it join anew`,
+  );
 }
 
 function entryKey(index: number): Buffer {
@@ -159,7 +168,14 @@ function encodeHead(head: Head): Buffer {
   const bytes = Buffer.alloc(headBytes);
   bytes[0] = headLayoutVersion;
   const { hardState, previousIndex, previousTerm, lastIndex } = head;
-  const numbers = [BigInt(hardState.term), hardState.vote, BigInt(hardState.commit), BigInt(previousIndex), BigInt(previousTerm), BigInt(lastIndex)];
+  const numbers = [
+    BigInt(hardState.term),
+    hardState.vote,
+    BigInt(hardState.commit),
+    BigInt(previousIndex),
+    BigInt(previousTerm),
+    BigInt(lastIndex),
+  ];
   for (const [position, value] of numbers.entries()) bytes.writeBigUInt64BE(value, 1 + position * 8);
   return bytes;
 }

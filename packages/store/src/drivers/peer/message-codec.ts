@@ -1,5 +1,11 @@
 // Raft messages of the core in the form of the wire (lenj.raft.v1), and back.
-import { type Entry as WireEntry, EntryType as WireEntryType, type Message as WireMessage, MessageType, type SnapshotMetadata as WireSnapshot } from "@lenj/proto/raft";
+import {
+  MessageType,
+  type Entry as WireEntry,
+  EntryType as WireEntryType,
+  type Message as WireMessage,
+  type SnapshotMetadata as WireSnapshot,
+} from "@lenj/proto/raft";
 import type { Entry, Message, SnapshotMetadata } from "@lenj/raft";
 import { StoreError } from "../../core/errors.js";
 
@@ -105,7 +111,14 @@ export function decodeMessage(wire: WireMessage): Message {
     case MessageType.MESSAGE_TYPE_PROP:
       return { ...envelope, type: "prop", entries: wire.entries.map(decodeEntry) };
     case MessageType.MESSAGE_TYPE_APP:
-      return { ...envelope, type: "app", index: wire.index, logTerm: wire.logTerm, entries: wire.entries.map(decodeEntry), commit: wire.commit };
+      return {
+        ...envelope,
+        type: "app",
+        index: wire.index,
+        logTerm: wire.logTerm,
+        entries: wire.entries.map(decodeEntry),
+        commit: wire.commit,
+      };
     case MessageType.MESSAGE_TYPE_APP_RESP:
       return { ...envelope, type: "appResp", index: wire.index, reject: wire.reject, rejectHint: wire.rejectHint, logTerm: wire.logTerm };
     case MessageType.MESSAGE_TYPE_VOTE:
@@ -138,7 +151,13 @@ export function decodeMessage(wire: WireMessage): Message {
 export function encodeSnapshotMetadata(metadata: SnapshotMetadata): WireSnapshot {
   const { voters, learners, votersOutgoing, learnersNext, autoLeave } = metadata.confState;
   return {
-    confState: { voters: [...voters], learners: [...learners], votersOutgoing: [...votersOutgoing], learnersNext: [...learnersNext], autoLeave },
+    confState: {
+      voters: [...voters],
+      learners: [...learners],
+      votersOutgoing: [...votersOutgoing],
+      learnersNext: [...learnersNext],
+      autoLeave,
+    },
     index: metadata.index,
     term: metadata.term,
   };
@@ -155,7 +174,12 @@ function encodeEntry(entry: Entry): WireEntry {
 }
 
 function decodeEntry(wire: WireEntry): Entry {
-  return { type: wire.type === WireEntryType.ENTRY_TYPE_NORMAL ? "normal" : "confChange", term: wire.term, index: wire.index, data: wire.data };
+  return {
+    type: wire.type === WireEntryType.ENTRY_TYPE_NORMAL ? "normal" : "confChange",
+    term: wire.term,
+    index: wire.index,
+    data: wire.data,
+  };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -2,7 +2,7 @@
 //
 // P1. Messages of one event-loop turn leave as one frame.
 // P2. A broken stream is made anew after a pause that grows; what was on it, and what does not fit, is lost: raft repeats.
-import { Client, type ClientDuplexStream, type ChannelCredentials, type ServiceError } from "@grpc/grpc-js";
+import type { ChannelCredentials, Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { Clock, Logger, Timer } from "@lenj/base";
 import { type PeerClient, PeerClient as PeerClientConstructor, type PeerFrame, type PeerReply } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
@@ -98,7 +98,8 @@ export class PeerLink {
     const onOver = (error?: ServiceError): void => {
       if (isOver || this.#stream !== stream) return;
       isOver = true;
-      if (this.#connectedMs !== undefined && !this.#closed) this.options.logger.warn("Lost peer", { peer: this.options.peerID, reason: error?.details ?? "stream ended" });
+      if (this.#connectedMs !== undefined && !this.#closed)
+        this.options.logger.warn("Lost peer", { peer: this.options.peerID, reason: error?.details ?? "stream ended" });
       this.#stream = undefined;
       this.#connectedMs = undefined;
       this.options.onUnreachable();

@@ -2,11 +2,30 @@
 //
 // Owns:  the links, snapshots under way to peers.
 // Not:   what messages mean (raft), when state is replaced (member).
-import { type ChannelCredentials, Metadata, type sendUnaryData, type ServerDuplexStream, type ServerReadableStream, type ServiceError, type UntypedServiceImplementation, status } from "@grpc/grpc-js";
-import type { Clock, Logger } from "@lenj/base";
-import type { LeaseRenewRequest, LeaseRenewReply, LeaseTimesReply, LeaseTimesRequest, PeerFrame, PeerReply, SnapshotChunk, SnapshotReply } from "@lenj/proto/raft";
-import type { Message, SnapMessage } from "@lenj/raft";
+
 import { crc32 } from "node:zlib";
+import {
+  type ChannelCredentials,
+  Metadata,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServiceError,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { Clock, Logger } from "@lenj/base";
+import type {
+  LeaseRenewReply,
+  LeaseRenewRequest,
+  LeaseTimesReply,
+  LeaseTimesRequest,
+  PeerFrame,
+  PeerReply,
+  SnapshotChunk,
+  SnapshotReply,
+} from "@lenj/proto/raft";
+import type { Message, SnapMessage } from "@lenj/raft";
 import type { PeerAddress, PeerTransport } from "../../replica/ports.js";
 import { serviceError, unary } from "../grpc/call.js";
 import type { LeaseForwarder } from "../lease-keeper.js";
@@ -86,14 +105,28 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder {
 
   renewAt(leaderID: bigint, id: bigint): Promise<number | undefined> {
     return this.#call(leaderID, (link, done) =>
-      link.client.renewLease({ clusterId: this.options.clusterID, id }, new Metadata(), deadline(), (error: ServiceError | null, reply?: LeaseRenewReply) => done(error, reply?.notFound === true ? undefined : reply?.ttlSeconds)),
+      link.client.renewLease(
+        { clusterId: this.options.clusterID, id },
+        new Metadata(),
+        deadline(),
+        (error: ServiceError | null, reply?: LeaseRenewReply) => done(error, reply?.notFound === true ? undefined : reply?.ttlSeconds),
+      ),
     );
   }
 
   timesAt(leaderID: bigint, id: bigint): Promise<{ readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined> {
     return this.#call(leaderID, (link, done) =>
-      link.client.leaseTimes({ clusterId: this.options.clusterID, id }, new Metadata(), deadline(), (error: ServiceError | null, reply?: LeaseTimesReply) =>
-        done(error, reply === undefined || reply.notFound ? undefined : { remainingSeconds: reply.remainingTtlSeconds, grantedSeconds: reply.grantedTtlSeconds }),
+      link.client.leaseTimes(
+        { clusterId: this.options.clusterID, id },
+        new Metadata(),
+        deadline(),
+        (error: ServiceError | null, reply?: LeaseTimesReply) =>
+          done(
+            error,
+            reply === undefined || reply.notFound
+              ? undefined
+              : { remainingSeconds: reply.remainingTtlSeconds, grantedSeconds: reply.grantedTtlSeconds },
+          ),
       ),
     );
   }
@@ -190,7 +223,11 @@ export function peerService(receiver: PeerReceiver, logger: Logger): UntypedServ
     }),
     leaseTimes: unary(logger, ({ id }: LeaseTimesRequest): LeaseTimesReply => {
       const times = receiver.localTimes(id);
-      return { remainingTtlSeconds: times?.remainingSeconds ?? 0, grantedTtlSeconds: times?.grantedSeconds ?? 0, notFound: times === undefined };
+      return {
+        remainingTtlSeconds: times?.remainingSeconds ?? 0,
+        grantedTtlSeconds: times?.grantedSeconds ?? 0,
+        notFound: times === undefined,
+      };
     }),
   };
 }
@@ -204,7 +241,8 @@ function exchange(call: ServerDuplexStream<PeerFrame, PeerReply>, receiver: Peer
   call.on("data", ({ frame }: PeerFrame) => {
     if (frame?.$case === "hello") {
       const { clusterId, from, to } = frame.value;
-      if (clusterId !== receiver.clusterID) refuse(`cluster ID mismatch: ${clusterId.toString(16)} is not ${receiver.clusterID.toString(16)}`);
+      if (clusterId !== receiver.clusterID)
+        refuse(`cluster ID mismatch: ${clusterId.toString(16)} is not ${receiver.clusterID.toString(16)}`);
       else if (to !== receiver.memberID) refuse(`member ${to.toString(16)} is not here`);
       else if (receiver.isRemoved(from)) refuse("the member has been permanently removed from the cluster");
       else {
@@ -223,7 +261,11 @@ function exchange(call: ServerDuplexStream<PeerFrame, PeerReply>, receiver: Peer
 /** Members of this process that are receiving a state; the folder holds one at a time. */
 const receiving = new WeakSet<PeerReceiver>();
 
-async function receiveSnapshot(call: ServerReadableStream<SnapshotChunk, SnapshotReply>, receiver: PeerReceiver, logger: Logger): Promise<void> {
+async function receiveSnapshot(
+  call: ServerReadableStream<SnapshotChunk, SnapshotReply>,
+  receiver: PeerReceiver,
+  logger: Logger,
+): Promise<void> {
   if (receiving.has(receiver)) throw new Error("another snapshot is being received");
   receiving.add(receiver);
   try {
@@ -234,7 +276,11 @@ async function receiveSnapshot(call: ServerReadableStream<SnapshotChunk, Snapsho
 }
 
 /** Returns false when the state here is as new already: a late snapshot must not take it back. */
-async function takeSnapshot(call: ServerReadableStream<SnapshotChunk, SnapshotReply>, receiver: PeerReceiver, logger: Logger): Promise<boolean> {
+async function takeSnapshot(
+  call: ServerReadableStream<SnapshotChunk, SnapshotReply>,
+  receiver: PeerReceiver,
+  logger: Logger,
+): Promise<boolean> {
   const incoming = await IncomingState.start(receiver.folder);
   let [isComplete, isLate] = [false, false];
   try {

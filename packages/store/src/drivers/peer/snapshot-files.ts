@@ -33,7 +33,10 @@ export class IncomingState {
   static async start(folder: string): Promise<IncomingState> {
     rmSync(partial(folder), { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    return new IncomingState(folder, await LevelDatabase.open(partial(folder), { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: 1024 * 1024 }));
+    return new IncomingState(
+      folder,
+      await LevelDatabase.open(partial(folder), { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: 1024 * 1024 }),
+    );
   }
 
   async write(chunk: Buffer): Promise<void> {
@@ -52,7 +55,8 @@ export class IncomingState {
   /** Throws when what arrived is not what was sent. */
   async finish(trailer: { readonly sizeBytes: number; readonly crc32: number }): Promise<void> {
     await this.database.close();
-    if (trailer.sizeBytes !== this.#bytes || trailer.crc32 !== this.#crc) throw new Error(`Cannot take snapshot: ${this.#bytes} bytes arrived of ${trailer.sizeBytes}, or their checksum differs`);
+    if (trailer.sizeBytes !== this.#bytes || trailer.crc32 !== this.#crc)
+      throw new Error(`Cannot take snapshot: ${this.#bytes} bytes arrived of ${trailer.sizeBytes}, or their checksum differs`);
     rmSync(completeFolder(this.folder), { recursive: true, force: true });
     renameSync(partial(this.folder), completeFolder(this.folder));
   }

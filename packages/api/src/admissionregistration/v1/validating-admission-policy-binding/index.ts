@@ -21,7 +21,15 @@ export const validatingAdmissionPolicyBinding = defineResource<admissionregistra
   table: defineTable<admissionregistrationv1.ValidatingAdmissionPolicyBinding>([
     name,
     [column("PolicyName"), ({ spec }) => spec?.policyName ?? ""],
-    [column("ParamRef"), ({ spec }) => (spec?.paramRef === undefined ? "<unset>" : spec.paramRef.name ? `${spec.paramRef.namespace || "*"}/${spec.paramRef.name}` : "<selector>")],
+    [
+      column("ParamRef"),
+      ({ spec }) =>
+        spec?.paramRef === undefined
+          ? "<unset>"
+          : spec.paramRef.name
+            ? `${spec.paramRef.namespace || "*"}/${spec.paramRef.name}`
+            : "<selector>",
+    ],
     age,
   ]),
 });

@@ -26,7 +26,10 @@ export const validatingAdmissionPolicy = defineResource<admissionregistrationv1.
   table: defineTable<admissionregistrationv1.ValidatingAdmissionPolicy>([
     name,
     [column("Validations", { type: "integer" }), ({ spec }) => (spec?.validations ?? []).length],
-    [column("ParamKind"), ({ spec }) => (spec?.paramKind === undefined ? "<unset>" : `${spec.paramKind.apiVersion ?? ""}/${spec.paramKind.kind ?? ""}`)],
+    [
+      column("ParamKind"),
+      ({ spec }) => (spec?.paramKind === undefined ? "<unset>" : `${spec.paramKind.apiVersion ?? ""}/${spec.paramKind.kind ?? ""}`),
+    ],
     age,
   ]),
 });

@@ -1,4 +1,4 @@
-import { defineResource, FieldPath, invalid, required, statusSubresource, type FieldError, withStatus } from "@lenj/apimachinery";
+import { defineResource, type FieldError, FieldPath, invalid, required, statusSubresource, withStatus } from "@lenj/apimachinery";
 import type { apiextensionsv1 } from "@lenj/proto/k8s";
 
 const gvk = { group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition" } as const;
@@ -37,11 +37,13 @@ export const customResourceDefinition = defineResource<apiextensionsv1.CustomRes
 function validate({ metadata, spec }: apiextensionsv1.CustomResourceDefinition): FieldError[] {
   const path = FieldPath.of("spec");
   const wanted = `${spec?.names?.plural ?? ""}.${spec?.group ?? ""}`;
-  const errors: FieldError[] = metadata?.name === wanted ? [] : [invalid("metadata.name", metadata?.name ?? "", "must be spec.names.plural+\".\"+spec.group")];
+  const errors: FieldError[] =
+    metadata?.name === wanted ? [] : [invalid("metadata.name", metadata?.name ?? "", 'must be spec.names.plural+"."+spec.group')];
   if (!spec?.group) errors.push(required(path.child("group")));
   if (!spec?.names?.plural) errors.push(required(path.child("names", "plural")));
   if (!spec?.names?.kind) errors.push(required(path.child("names", "kind")));
   const stored = (spec?.versions ?? []).filter((version) => version.storage).length;
-  if (stored !== 1) errors.push(invalid(path.child("versions"), spec?.versions ?? [], "must have exactly one version marked as storage version"));
+  if (stored !== 1)
+    errors.push(invalid(path.child("versions"), spec?.versions ?? [], "must have exactly one version marked as storage version"));
   return errors;
 }

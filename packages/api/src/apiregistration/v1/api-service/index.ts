@@ -15,7 +15,10 @@ export const apiService = defineResource<apiregistrationv1.APIService>({
   subresources: [statusSubresource(gvk)],
   table: defineTable<apiregistrationv1.APIService>([
     name,
-    [column("Service"), ({ spec }) => (spec?.service === undefined ? "Local" : `${spec.service.namespace ?? ""}/${spec.service.name ?? ""}`)],
+    [
+      column("Service"),
+      ({ spec }) => (spec?.service === undefined ? "Local" : `${spec.service.namespace ?? ""}/${spec.service.name ?? ""}`),
+    ],
     [column("Available"), formatAvailable],
     age,
   ]),

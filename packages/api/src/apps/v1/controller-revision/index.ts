@@ -1,4 +1,16 @@
-import { age, column, defineResource, defineTable, type FieldError, FieldPath, name, parseAPIVersion, required, validateImmutable, validateNonNegative } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  name,
+  parseAPIVersion,
+  required,
+  validateImmutable,
+  validateNonNegative,
+} from "@lenj/apimachinery";
 import type { appsv1 } from "@lenj/proto/k8s";
 
 export const controllerRevision = defineResource<appsv1.ControllerRevision>({
@@ -7,7 +19,8 @@ export const controllerRevision = defineResource<appsv1.ControllerRevision>({
   scope: "Namespaced",
   storageVersionHash: "85nkx63pcBU=",
   strategy: {
-    validateCreate: (object) => (object.data === undefined ? [...validate(object), required("data", "data is mandatory")] : validate(object)),
+    validateCreate: (object) =>
+      object.data === undefined ? [...validate(object), required("data", "data is mandatory")] : validate(object),
     validateUpdate: (object, old) => [...validate(object), ...validateImmutable(object.data, old.data, FieldPath.of("data"))],
   },
   table: defineTable<appsv1.ControllerRevision>([

@@ -1,4 +1,22 @@
-import { age, column, defineResource, defineTable, type FieldError, FieldPath, formatLabels, invalid, name, notSupported, required, statusSubresource, validateImmutable, validateNonNegative, validateNotOver100Percent, validatePositiveIntOrPercent, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  formatLabels,
+  invalid,
+  name,
+  notSupported,
+  required,
+  statusSubresource,
+  validateImmutable,
+  validateNonNegative,
+  validateNotOver100Percent,
+  validatePositiveIntOrPercent,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { appsv1 } from "@lenj/proto/k8s";
 import { setPodTemplateDefaults } from "../../../core/v1/pod-spec/defaults.js";
 import { selectorCell, templateCells } from "../../../table/cells.js";
@@ -19,17 +37,32 @@ export const daemonSet = defineResource<appsv1.DaemonSet>({
   defaults: setDefaults,
   strategy: withStatus({
     validateCreate: validate,
-    validateUpdate: (object, old) => [...validateImmutable(object.spec?.selector, old.spec?.selector, specPath.child("selector")), ...validate(object)],
+    validateUpdate: (object, old) => [
+      ...validateImmutable(object.spec?.selector, old.spec?.selector, specPath.child("selector")),
+      ...validate(object),
+    ],
     warningsOnCreate: (object) => workloadNameWarnings(object, object.spec?.template),
   }),
   subresources: [statusSubresource(gvk, { validateUpdate: validateStatus })],
   table: defineTable<appsv1.DaemonSet>([
     name,
-    [column("Desired", { type: "integer", description: "Nodes that should run a pod." }), ({ status }) => status?.desiredNumberScheduled ?? 0],
-    [column("Current", { type: "integer", description: "Nodes that run a pod and should." }), ({ status }) => status?.currentNumberScheduled ?? 0],
+    [
+      column("Desired", { type: "integer", description: "Nodes that should run a pod." }),
+      ({ status }) => status?.desiredNumberScheduled ?? 0,
+    ],
+    [
+      column("Current", { type: "integer", description: "Nodes that run a pod and should." }),
+      ({ status }) => status?.currentNumberScheduled ?? 0,
+    ],
     [column("Ready", { type: "integer", description: "Nodes whose pod is ready." }), ({ status }) => status?.numberReady ?? 0],
-    [column("Up-to-date", { type: "integer", description: "Nodes with a pod of the current template." }), ({ status }) => status?.updatedNumberScheduled ?? 0],
-    [column("Available", { type: "integer", description: "Nodes whose pod has been ready for minReadySeconds." }), ({ status }) => status?.numberAvailable ?? 0],
+    [
+      column("Up-to-date", { type: "integer", description: "Nodes with a pod of the current template." }),
+      ({ status }) => status?.updatedNumberScheduled ?? 0,
+    ],
+    [
+      column("Available", { type: "integer", description: "Nodes whose pod has been ready for minReadySeconds." }),
+      ({ status }) => status?.numberAvailable ?? 0,
+    ],
     [column("Node Selector", { description: "Labels a node must have." }), ({ spec }) => formatLabels(spec?.template?.spec?.nodeSelector)],
     age,
     ...templateCells<appsv1.DaemonSet>(({ spec }) => spec?.template),
@@ -80,6 +113,19 @@ function validateUpdateStrategy(strategy: appsv1.DaemonSetUpdateStrategy, path: 
 
 function validateStatus({ status }: appsv1.DaemonSet, old: appsv1.DaemonSet): FieldError[] {
   const path = FieldPath.of("status");
-  const counters = ["currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "collisionCount"];
-  return [...validateCounters(status ?? {}, path, counters), ...validateCollisionCount(status?.collisionCount, old.status?.collisionCount, path)];
+  const counters = [
+    "currentNumberScheduled",
+    "numberMisscheduled",
+    "desiredNumberScheduled",
+    "numberReady",
+    "observedGeneration",
+    "updatedNumberScheduled",
+    "numberAvailable",
+    "numberUnavailable",
+    "collisionCount",
+  ];
+  return [
+    ...validateCounters(status ?? {}, path, counters),
+    ...validateCollisionCount(status?.collisionCount, old.status?.collisionCount, path),
+  ];
 }

@@ -17,13 +17,15 @@ export const deployment = defineResource<appsv1.Deployment>({
   storageVersionHash: "8aSe+NMegvE=",
   hasGeneration: true,
   // Annotations count, because they are copied to the replica sets.
-  generationChanges: (object, old) => specChanges(object, old) || !semanticEqual(object.metadata?.annotations ?? {}, old.metadata?.annotations ?? {}),
+  generationChanges: (object, old) =>
+    specChanges(object, old) || !semanticEqual(object.metadata?.annotations ?? {}, old.metadata?.annotations ?? {}),
   defaults: setDeploymentDefaults,
   strategy: withStatus({
     validateCreate: validateDeployment,
     validateUpdate: validateDeploymentUpdate,
     warningsOnCreate: (object) => workloadNameWarnings(object, object.spec?.template),
-    warningsOnUpdate: (object, old) => (object.metadata?.generation === old.metadata?.generation ? [] : workloadNameWarnings(undefined, object.spec?.template)),
+    warningsOnUpdate: (object, old) =>
+      object.metadata?.generation === old.metadata?.generation ? [] : workloadNameWarnings(undefined, object.spec?.template),
   }),
   subresources: [
     statusSubresource(gvk, { keepMetadata: ["labels"], validateUpdate: validateDeploymentStatus }),

@@ -1,6 +1,23 @@
-import { type FieldError, FieldPath, forbidden, invalid, notSupported, required, validateImmutable, validateNonNegative, validateNotOver100Percent, validatePositiveIntOrPercent } from "@lenj/apimachinery";
+import {
+  type FieldError,
+  FieldPath,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
+  validateImmutable,
+  validateNonNegative,
+  validateNotOver100Percent,
+  validatePositiveIntOrPercent,
+} from "@lenj/apimachinery";
 import type { appsv1 } from "@lenj/proto/k8s";
-import { countOrPercent, validateCollisionCount, validateCounters, validateNotGreater, validateSelectorAndTemplate } from "../workload-validation.js";
+import {
+  countOrPercent,
+  validateCollisionCount,
+  validateCounters,
+  validateNotGreater,
+  validateSelectorAndTemplate,
+} from "../workload-validation.js";
 
 const specPath = FieldPath.of("spec");
 
@@ -17,7 +34,10 @@ export function validateDeployment(deployment: appsv1.Deployment): FieldError[] 
 }
 
 export function validateDeploymentUpdate(deployment: appsv1.Deployment, old: appsv1.Deployment): FieldError[] {
-  return [...validateDeployment(deployment), ...validateImmutable(deployment.spec?.selector, old.spec?.selector, specPath.child("selector"))];
+  return [
+    ...validateDeployment(deployment),
+    ...validateImmutable(deployment.spec?.selector, old.spec?.selector, specPath.child("selector")),
+  ];
 }
 
 function validateDeadline(spec: appsv1.DeploymentSpec, path: FieldPath): FieldError[] {
@@ -32,14 +52,20 @@ function validateDeadline(spec: appsv1.DeploymentSpec, path: FieldPath): FieldEr
 function validateStrategy(strategy: appsv1.DeploymentStrategy, path: FieldPath): FieldError[] {
   const { type, rollingUpdate } = strategy;
   if (type === "Recreate") {
-    return rollingUpdate === undefined ? [] : [forbidden(path.child("rollingUpdate"), "may not be specified when strategy `type` is 'Recreate'")];
+    return rollingUpdate === undefined
+      ? []
+      : [forbidden(path.child("rollingUpdate"), "may not be specified when strategy `type` is 'Recreate'")];
   }
   if (type !== "RollingUpdate") return [notSupported(path, strategy, ["Recreate", "RollingUpdate"])];
   if (rollingUpdate === undefined) return [required(path.child("rollingUpdate"), "this should be defaulted and never be nil")];
   const at = path.child("rollingUpdate");
   const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate;
-  const errors = [...validatePositiveIntOrPercent(maxUnavailable, at.child("maxUnavailable")), ...validatePositiveIntOrPercent(maxSurge, at.child("maxSurge"))];
-  if (countOrPercent(maxUnavailable) === 0 && countOrPercent(maxSurge) === 0) errors.push(invalid(at.child("maxUnavailable"), maxUnavailable, "may not be 0 when `maxSurge` is 0"));
+  const errors = [
+    ...validatePositiveIntOrPercent(maxUnavailable, at.child("maxUnavailable")),
+    ...validatePositiveIntOrPercent(maxSurge, at.child("maxSurge")),
+  ];
+  if (countOrPercent(maxUnavailable) === 0 && countOrPercent(maxSurge) === 0)
+    errors.push(invalid(at.child("maxUnavailable"), maxUnavailable, "may not be 0 when `maxSurge` is 0"));
   return [...errors, ...validateNotOver100Percent(maxUnavailable, at.child("maxUnavailable"))];
 }
 
@@ -47,9 +73,26 @@ export function validateDeploymentStatus(deployment: appsv1.Deployment, old: app
   const path = FieldPath.of("status");
   const status = deployment.status ?? {};
   return [
-    ...validateCounters(status, path, ["observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas", "terminatingReplicas", "collisionCount"]),
-    ...validateNotGreater(status, path, { fields: ["updatedReplicas", "readyReplicas", "availableReplicas"], whole: "replicas", message: "cannot be greater than status.replicas" }),
-    ...validateNotGreater(status, path, { fields: ["availableReplicas"], whole: "readyReplicas", message: "cannot be greater than readyReplicas" }),
+    ...validateCounters(status, path, [
+      "observedGeneration",
+      "replicas",
+      "updatedReplicas",
+      "readyReplicas",
+      "availableReplicas",
+      "unavailableReplicas",
+      "terminatingReplicas",
+      "collisionCount",
+    ]),
+    ...validateNotGreater(status, path, {
+      fields: ["updatedReplicas", "readyReplicas", "availableReplicas"],
+      whole: "replicas",
+      message: "cannot be greater than status.replicas",
+    }),
+    ...validateNotGreater(status, path, {
+      fields: ["availableReplicas"],
+      whole: "readyReplicas",
+      message: "cannot be greater than readyReplicas",
+    }),
     ...validateCollisionCount(status.collisionCount, old.status?.collisionCount, path),
   ];
 }

@@ -1,8 +1,21 @@
-import { age, column, defineResource, defineTable, type FieldError, FieldPath, name, scaleSubresource, statusSubresource, validateImmutable, validateNonNegative, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  name,
+  scaleSubresource,
+  statusSubresource,
+  validateImmutable,
+  validateNonNegative,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { appsv1 } from "@lenj/proto/k8s";
 import { setPodTemplateDefaults } from "../../../core/v1/pod-spec/defaults.js";
-import { scaleSelector } from "../../../table/scale-selector.js";
 import { selectorCell, templateCells } from "../../../table/cells.js";
+import { scaleSelector } from "../../../table/scale-selector.js";
 import { validateCounters, validateNotGreater, validateSelectorAndTemplate } from "../workload-validation.js";
 import { workloadNameWarnings } from "../workload-warnings.js";
 
@@ -24,7 +37,10 @@ export const replicaSet = defineResource<appsv1.ReplicaSet>({
   },
   strategy: withStatus({
     validateCreate: validate,
-    validateUpdate: (object, old) => [...validate(object), ...validateImmutable(object.spec?.selector, old.spec?.selector, specPath.child("selector"))],
+    validateUpdate: (object, old) => [
+      ...validate(object),
+      ...validateImmutable(object.spec?.selector, old.spec?.selector, specPath.child("selector")),
+    ],
     warningsOnCreate: (object) => workloadNameWarnings(object, object.spec?.template),
   }),
   subresources: [
@@ -59,8 +75,23 @@ function validate({ spec = {} as appsv1.ReplicaSetSpec }: appsv1.ReplicaSet): Fi
 function validateStatus({ status = { replicas: 0 } }: appsv1.ReplicaSet): FieldError[] {
   const path = FieldPath.of("status");
   return [
-    ...validateCounters(status, path, ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration", "terminatingReplicas"]),
-    ...validateNotGreater(status, path, { fields: ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"], whole: "replicas", message: "cannot be greater than status.replicas" }),
-    ...validateNotGreater(status, path, { fields: ["availableReplicas"], whole: "readyReplicas", message: "cannot be greater than readyReplicas" }),
+    ...validateCounters(status, path, [
+      "replicas",
+      "fullyLabeledReplicas",
+      "readyReplicas",
+      "availableReplicas",
+      "observedGeneration",
+      "terminatingReplicas",
+    ]),
+    ...validateNotGreater(status, path, {
+      fields: ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+      whole: "replicas",
+      message: "cannot be greater than status.replicas",
+    }),
+    ...validateNotGreater(status, path, {
+      fields: ["availableReplicas"],
+      whole: "readyReplicas",
+      message: "cannot be greater than readyReplicas",
+    }),
   ];
 }

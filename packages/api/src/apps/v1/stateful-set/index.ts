@@ -1,4 +1,14 @@
-import { age, column, defineResource, defineTable, name, nameIsDNSLabel, scaleSubresource, statusSubresource, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  name,
+  nameIsDNSLabel,
+  scaleSubresource,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { appsv1 } from "@lenj/proto/k8s";
 import { podTemplateWarnings } from "../../../core/v1/pod-spec/warnings.js";
 import { templateCells } from "../../../table/cells.js";
@@ -34,7 +44,10 @@ export const statefulSet = defineResource<appsv1.StatefulSet>({
   ],
   table: defineTable<appsv1.StatefulSet>([
     name,
-    [column("Ready", { description: "Ready pods and wanted pods." }), ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`],
+    [
+      column("Ready", { description: "Ready pods and wanted pods." }),
+      ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`,
+    ],
     age,
     ...templateCells<appsv1.StatefulSet>(({ spec }) => spec?.template),
   ]),

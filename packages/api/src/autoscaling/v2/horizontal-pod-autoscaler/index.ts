@@ -1,4 +1,15 @@
-import { age, column, defineResource, defineTable, FieldPath, invalid, name, statusSubresource, type FieldError, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  invalid,
+  name,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { autoscalingv2 } from "@lenj/proto/k8s";
 
 const gvk = { group: "autoscaling", version: "v2", kind: "HorizontalPodAutoscaler" } as const;
@@ -13,7 +24,8 @@ export const horizontalPodAutoscaler = defineResource<autoscalingv2.HorizontalPo
   defaults({ spec }) {
     if (spec === undefined) return;
     spec.minReplicas ??= 1;
-    if ((spec.metrics ?? []).length === 0) spec.metrics = [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } } }];
+    if ((spec.metrics ?? []).length === 0)
+      spec.metrics = [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } } }];
   },
   strategy: withStatus({ validateCreate: validate, validateUpdate: validate }),
   subresources: [statusSubresource(gvk)],
@@ -33,7 +45,8 @@ function formatTargets({ spec, status }: autoscalingv2.HorizontalPodAutoscaler):
     const source = metric.resource ?? metric.containerResource;
     if (source === undefined) return "<unknown>/<auto>";
     const current = (status?.currentMetrics?.[position]?.resource ?? status?.currentMetrics?.[position]?.containerResource)?.current;
-    if (source.target.averageUtilization !== undefined) return `${source.name}: ${current?.averageUtilization === undefined ? "<unknown>" : `${current.averageUtilization}%`}/${source.target.averageUtilization}%`;
+    if (source.target.averageUtilization !== undefined)
+      return `${source.name}: ${current?.averageUtilization === undefined ? "<unknown>" : `${current.averageUtilization}%`}/${source.target.averageUtilization}%`;
     return `${source.name}: ${current?.averageValue ?? "<unknown>"}/${source.target.averageValue ?? "<auto>"}`;
   });
   if (texts.length === 0) return "<none>";
@@ -46,6 +59,7 @@ function validate({ spec }: autoscalingv2.HorizontalPodAutoscaler): FieldError[]
   const errors: FieldError[] = [];
   if (minReplicas < 1) errors.push(invalid(path.child("minReplicas"), minReplicas, "must be greater than or equal to 1"));
   if (maxReplicas < 1) errors.push(invalid(path.child("maxReplicas"), maxReplicas, "must be greater than 0"));
-  else if (maxReplicas < minReplicas) errors.push(invalid(path.child("maxReplicas"), maxReplicas, "must be greater than or equal to `minReplicas`"));
+  else if (maxReplicas < minReplicas)
+    errors.push(invalid(path.child("maxReplicas"), maxReplicas, "must be greater than or equal to `minReplicas`"));
   return errors;
 }

@@ -1,4 +1,18 @@
-import { age, column, defineResource, defineTable, FieldPath, formatAge, invalid, name, required, statusSubresource, type FieldError, validateNonNegative, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  formatAge,
+  invalid,
+  name,
+  required,
+  statusSubresource,
+  validateNonNegative,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { batchv1 } from "@lenj/proto/k8s";
 import { setPodTemplateDefaults } from "../../../core/v1/pod-spec/defaults.js";
 import { selectorCell, templateCells } from "../../../table/cells.js";
@@ -46,9 +60,13 @@ function validate({ metadata, spec }: batchv1.CronJob): FieldError[] {
   if (!spec?.schedule) errors.push(required(path.child("schedule")));
   else {
     const fields = spec.schedule.trim().split(/\s+/);
-    if (!spec.schedule.startsWith("@") && fields.length !== 5) errors.push(invalid(path.child("schedule"), spec.schedule, `expected exactly 5 fields, found ${fields.length}: [${fields.join(" ")}]`));
+    if (!spec.schedule.startsWith("@") && fields.length !== 5)
+      errors.push(
+        invalid(path.child("schedule"), spec.schedule, `expected exactly 5 fields, found ${fields.length}: [${fields.join(" ")}]`),
+      );
   }
   errors.push(...checkOneOf(spec?.concurrencyPolicy, path.child("concurrencyPolicy"), ["Allow", "Forbid", "Replace"]));
-  for (const field of ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] as const) errors.push(...validateNonNegative(spec?.[field], path.child(field)));
+  for (const field of ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] as const)
+    errors.push(...validateNonNegative(spec?.[field], path.child(field)));
   return [...errors, ...validateJobTemplateSpec(spec?.jobTemplate?.spec, path.child("jobTemplate", "spec"))];
 }

@@ -27,7 +27,12 @@ export function generateSelector(job: batchv1.Job, _context: RequestContext): vo
   const name = metadata?.name ?? "";
   const template = (spec.template ??= {});
   const labels = ((template.metadata ??= {}).labels ??= {});
-  Object.assign(labels, { "controller-uid": uid, "batch.kubernetes.io/controller-uid": uid, "job-name": name, "batch.kubernetes.io/job-name": name });
+  Object.assign(labels, {
+    "controller-uid": uid,
+    "batch.kubernetes.io/controller-uid": uid,
+    "job-name": name,
+    "batch.kubernetes.io/job-name": name,
+  });
   spec.selector ??= {};
   (spec.selector.matchLabels ??= {})["batch.kubernetes.io/controller-uid"] ??= uid;
 }

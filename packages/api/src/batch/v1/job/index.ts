@@ -1,4 +1,14 @@
-import { age, column, defineResource, defineTable, FieldPath, formatHumanDuration, name, statusSubresource, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  FieldPath,
+  formatHumanDuration,
+  name,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { batchv1 } from "@lenj/proto/k8s";
 import { selectorCell, templateCells } from "../../../table/cells.js";
 import { generateSelector, setJobDefaults } from "./defaults.js";
@@ -15,7 +25,11 @@ export const job = defineResource<batchv1.Job>({
   hasGeneration: true,
   defaultDeletionPolicy: "Orphan",
   defaults: setJobDefaults,
-  strategy: withStatus({ prepareForCreate: generateSelector, validateCreate: ({ spec }) => validateJobSpec(spec, FieldPath.of("spec")), validateUpdate: validateJobUpdate }),
+  strategy: withStatus({
+    prepareForCreate: generateSelector,
+    validateCreate: ({ spec }) => validateJobSpec(spec, FieldPath.of("spec")),
+    validateUpdate: validateJobUpdate,
+  }),
   subresources: [statusSubresource(gvk)],
   selectableFields: [{ label: "status.successful", value: ({ status }) => String(status?.succeeded ?? 0) }],
   table: defineTable<batchv1.Job>([
@@ -30,7 +44,8 @@ export const job = defineResource<batchv1.Job>({
 });
 
 function formatStatus({ metadata, status }: batchv1.Job): string {
-  const has = (wanted: string): boolean => status?.conditions?.some((condition) => condition.type === wanted && condition.status === "True") === true;
+  const has = (wanted: string): boolean =>
+    status?.conditions?.some((condition) => condition.type === wanted && condition.status === "True") === true;
   if (has("Complete")) return "Complete";
   if (has("Failed")) return "Failed";
   if (metadata?.deletionTimestamp) return "Terminating";

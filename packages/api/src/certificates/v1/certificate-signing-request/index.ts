@@ -1,4 +1,15 @@
-import { age, column, defineResource, defineTable, formatHumanDuration, name, objectSubresource, required, statusSubresource, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  formatHumanDuration,
+  name,
+  objectSubresource,
+  required,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { certificatesv1 } from "@lenj/proto/k8s";
 
 const gvk = { group: "certificates.k8s.io", version: "v1", kind: "CertificateSigningRequest" } as const;
@@ -19,7 +30,11 @@ export const certificateSigningRequest = defineResource<certificatesv1.Certifica
       object.spec.extra = Object.fromEntries(Object.entries(user.extra).map(([key, values]) => [key, [...values]]));
     },
     prepareForUpdate: (object, old) => void (old.spec && (object.spec = old.spec)),
-    validateCreate: ({ spec }) => [...(spec?.request ? [] : [required("spec.request")]), ...(spec?.signerName ? [] : [required("spec.signerName")]), ...((spec?.usages ?? []).length > 0 ? [] : [required("spec.usages")])],
+    validateCreate: ({ spec }) => [
+      ...(spec?.request ? [] : [required("spec.request")]),
+      ...(spec?.signerName ? [] : [required("spec.signerName")]),
+      ...((spec?.usages ?? []).length > 0 ? [] : [required("spec.usages")]),
+    ],
   }),
   subresources: [
     objectSubresource("approval", gvk, {
@@ -43,7 +58,10 @@ export const certificateSigningRequest = defineResource<certificatesv1.Certifica
     age,
     [column("SignerName"), ({ spec }) => spec?.signerName || "<none>"],
     [column("Requestor"), ({ spec }) => spec?.username ?? ""],
-    [column("RequestedDuration"), ({ spec }) => (spec?.expirationSeconds === undefined ? "<none>" : formatHumanDuration(spec.expirationSeconds * 1000))],
+    [
+      column("RequestedDuration"),
+      ({ spec }) => (spec?.expirationSeconds === undefined ? "<none>" : formatHumanDuration(spec.expirationSeconds * 1000)),
+    ],
     [column("Condition"), formatCondition],
   ]),
 });

@@ -12,7 +12,10 @@ export const configMap = defineResource<corev1.ConfigMap>({
   unknownFieldLabel: coreUnknownFieldLabel,
   table: defineTable<corev1.ConfigMap>([
     name,
-    [column("Data", { description: "Number of entries." }), ({ data, binaryData }) => String(Object.keys(data ?? {}).length + Object.keys(binaryData ?? {}).length)],
+    [
+      column("Data", { description: "Number of entries." }),
+      ({ data, binaryData }) => String(Object.keys(data ?? {}).length + Object.keys(binaryData ?? {}).length),
+    ],
     age,
   ]),
 });

@@ -34,7 +34,11 @@ export function validateConfigMapUpdate(object: corev1.ConfigMap, old: corev1.Co
 }
 
 /** ConfigMaps and Secrets that say `immutable: true` keep their data and stay so. */
-export function validateImmutableData<T extends { immutable?: boolean | undefined }>(object: T, old: T, fields: readonly (keyof T & string)[]): FieldError[] {
+export function validateImmutableData<T extends { immutable?: boolean | undefined }>(
+  object: T,
+  old: T,
+  fields: readonly (keyof T & string)[],
+): FieldError[] {
   if (old.immutable !== true) return [];
   const errors: FieldError[] = [];
   if (object.immutable !== true) errors.push(forbidden("immutable", immutableOnceSet));

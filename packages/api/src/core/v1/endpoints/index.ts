@@ -1,4 +1,17 @@
-import { age, column, coreUnknownFieldLabel, defineResource, defineTable, type FieldError, FieldPath, invalid, isDNS1123Label, isPortNumber, name, required } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  coreUnknownFieldLabel,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  invalid,
+  isDNS1123Label,
+  isPortNumber,
+  name,
+  required,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { checkEach, checkIP, checkOneOf, checkRule } from "../../../validation/checks.js";
 
@@ -37,8 +50,13 @@ function formatEndpoints({ subsets }: corev1.Endpoints): string {
 function validate({ subsets }: corev1.Endpoints): FieldError[] {
   return checkEach(subsets, FieldPath.of("subsets"), (subset, path) => {
     const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
-    const errors: FieldError[] = addresses.length + notReadyAddresses.length === 0 ? [required(path, "must specify `addresses` or `notReadyAddresses`")] : [];
-    for (const [field, list] of [["addresses", addresses], ["notReadyAddresses", notReadyAddresses]] as const) errors.push(...checkEach(list, path.child(field), ({ ip }, at) => checkIP(ip ?? "", at.child("ip"))));
+    const errors: FieldError[] =
+      addresses.length + notReadyAddresses.length === 0 ? [required(path, "must specify `addresses` or `notReadyAddresses`")] : [];
+    for (const [field, list] of [
+      ["addresses", addresses],
+      ["notReadyAddresses", notReadyAddresses],
+    ] as const)
+      errors.push(...checkEach(list, path.child(field), ({ ip }, at) => checkIP(ip ?? "", at.child("ip"))));
     return [
       ...errors,
       ...checkEach(ports, path.child("ports"), (port, at) => [

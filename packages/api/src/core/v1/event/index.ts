@@ -14,7 +14,10 @@ export const event = defineResource<corev1.Event>({
   allowCreateOnUpdate: true,
   defaultDeletionPolicy: "Unsupported",
   selectableFields: [
-    ...involved.map((field) => ({ label: `involvedObject.${field}`, value: (object: corev1.Event) => object.involvedObject?.[field] ?? "" })),
+    ...involved.map((field) => ({
+      label: `involvedObject.${field}`,
+      value: (object: corev1.Event) => object.involvedObject?.[field] ?? "",
+    })),
     { label: "reason", value: ({ reason }) => reason ?? "" },
     { label: "reportingComponent", value: ({ reportingComponent }) => reportingComponent ?? "" },
     { label: "source", value: ({ source, reportingComponent }) => source?.component || reportingComponent || "" },
@@ -22,12 +25,20 @@ export const event = defineResource<corev1.Event>({
   ],
   unknownFieldLabel: coreUnknownFieldLabel,
   table: defineTable<corev1.Event>([
-    [column("Last Seen"), (object, nowMs) => formatAge(object.series?.lastObservedTime || object.lastTimestamp || object.firstTimestamp || object.eventTime, nowMs)],
+    [
+      column("Last Seen"),
+      (object, nowMs) =>
+        formatAge(object.series?.lastObservedTime || object.lastTimestamp || object.firstTimestamp || object.eventTime, nowMs),
+    ],
     [column("Type"), ({ type }) => type ?? ""],
     [column("Reason"), ({ reason }) => reason ?? ""],
     [column("Object"), ({ involvedObject }) => `${(involvedObject?.kind ?? "").toLowerCase()}/${involvedObject?.name ?? ""}`],
     [column("Subobject", { wide: true }), ({ involvedObject }) => involvedObject?.fieldPath ?? ""],
-    [column("Source", { wide: true }), ({ source, reportingComponent, reportingInstance }) => [source?.component || reportingComponent, source?.host || reportingInstance].filter(Boolean).join(", ")],
+    [
+      column("Source", { wide: true }),
+      ({ source, reportingComponent, reportingInstance }) =>
+        [source?.component || reportingComponent, source?.host || reportingInstance].filter(Boolean).join(", "),
+    ],
     [column("Message"), ({ message }) => (message ?? "").trim()],
     [column("First Seen", { wide: true }), (object, nowMs) => formatAge(object.firstTimestamp || object.eventTime, nowMs)],
     [column("Count", { wide: true }), ({ series, count }) => String(series?.count ?? (count || 1))],

@@ -13,7 +13,9 @@ export function validateLimitRange({ spec }: corev1.LimitRange): FieldError[] {
     if (seen.has(item.type)) errors.push(duplicate(path.child("type"), item.type));
     seen.add(item.type);
     errors.push(...validateNames(item, path), ...validatePlacement(item, path));
-    const resources = new Set([item.max, item.min, item.default, item.defaultRequest, item.maxLimitRequestRatio].flatMap((list) => Object.keys(list ?? {})));
+    const resources = new Set(
+      [item.max, item.min, item.default, item.defaultRequest, item.maxLimitRequestRatio].flatMap((list) => Object.keys(list ?? {})),
+    );
     for (const resource of resources) errors.push(...validateBounds(item, resource, path));
     if (item.type === "PersistentVolumeClaim" && item.min?.["storage"] === undefined && item.max?.["storage"] === undefined) {
       errors.push(required(path.child("limits"), "either minimum or maximum storage value is required, but neither was provided"));
@@ -23,7 +25,9 @@ export function validateLimitRange({ spec }: corev1.LimitRange): FieldError[] {
 }
 
 function validateNames(item: corev1.LimitRangeItem, path: FieldPath): FieldError[] {
-  return (["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] as const).flatMap((field) => Object.keys(item[field] ?? {}).flatMap((resource) => validateResourceName(resource, path.child(field).key(resource))));
+  return (["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] as const).flatMap((field) =>
+    Object.keys(item[field] ?? {}).flatMap((resource) => validateResourceName(resource, path.child(field).key(resource))),
+  );
 }
 
 function validatePlacement(item: corev1.LimitRangeItem, path: FieldPath): FieldError[] {
@@ -35,11 +39,14 @@ function validatePlacement(item: corev1.LimitRangeItem, path: FieldPath): FieldE
 
 function validateBounds(item: corev1.LimitRangeItem, resource: string, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  const value = (list: Bounds | undefined): Quantity | undefined => (list?.[resource] === undefined ? undefined : Quantity.parse(list[resource]));
+  const value = (list: Bounds | undefined): Quantity | undefined =>
+    list?.[resource] === undefined ? undefined : Quantity.parse(list[resource]);
   const [min, max, byDefault, request] = [value(item.min), value(item.max), value(item.default), value(item.defaultRequest)];
   const ordered = (low: Quantity | undefined, high: Quantity | undefined, field: string, names: [string, string]): void => {
     if (low === undefined || high === undefined || low.compare(high) <= 0) return;
-    errors.push(invalid(path.child(field).key(resource), low.toString(), `${names[0]} value ${low} is greater than ${names[1]} value ${high}`));
+    errors.push(
+      invalid(path.child(field).key(resource), low.toString(), `${names[0]} value ${low} is greater than ${names[1]} value ${high}`),
+    );
   };
   ordered(min, max, "min", ["min", "max"]);
   ordered(min, request, "defaultRequest", ["min", "default request"]);
@@ -48,6 +55,7 @@ function validateBounds(item: corev1.LimitRangeItem, resource: string, path: Fie
   ordered(min, byDefault, "default", ["min", "default"]);
   ordered(byDefault, max, "default", ["default", "max"]);
   const ratio = value(item.maxLimitRequestRatio);
-  if (ratio !== undefined && ratio.compare(Quantity.of(1)) < 0) errors.push(invalid(path.child("maxLimitRequestRatio").key(resource), ratio.toString(), `ratio ${ratio} is less than 1`));
+  if (ratio !== undefined && ratio.compare(Quantity.of(1)) < 0)
+    errors.push(invalid(path.child("maxLimitRequestRatio").key(resource), ratio.toString(), `ratio ${ratio} is less than 1`));
   return errors;
 }

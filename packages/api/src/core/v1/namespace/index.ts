@@ -1,4 +1,18 @@
-import { age, column, coreUnknownFieldLabel, defineResource, defineTable, FieldPath, invalid, isQualifiedName, name, nameIsDNSLabel, objectSubresource, statusSubresource, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  coreUnknownFieldLabel,
+  defineResource,
+  defineTable,
+  FieldPath,
+  invalid,
+  isQualifiedName,
+  name,
+  nameIsDNSLabel,
+  objectSubresource,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 
 const gvk = { group: "", version: "v1", kind: "Namespace" } as const;
@@ -42,7 +56,8 @@ export const namespace = defineResource<corev1.Namespace>({
       validateUpdate(object) {
         const phase = object.status?.phase;
         const at = FieldPath.of("status", "Phase");
-        if (object.metadata?.deletionTimestamp) return phase === "Terminating" ? [] : [invalid(at, phase ?? "", "may only be 'Terminating' if `deletionTimestamp` is not empty")];
+        if (object.metadata?.deletionTimestamp)
+          return phase === "Terminating" ? [] : [invalid(at, phase ?? "", "may only be 'Terminating' if `deletionTimestamp` is not empty")];
         return phase === "Active" ? [] : [invalid(at, phase ?? "", "may only be 'Active' if `deletionTimestamp` is empty")];
       },
     }),
@@ -53,14 +68,19 @@ export const namespace = defineResource<corev1.Namespace>({
   ],
   unknownFieldLabel: coreUnknownFieldLabel,
   returnsDeletedObject: true,
-  table: defineTable<corev1.Namespace>([name, [column("Status", { description: "Active, or Terminating while its content is removed." }), ({ status }) => status?.phase ?? ""], age]),
+  table: defineTable<corev1.Namespace>([
+    name,
+    [column("Status", { description: "Active, or Terminating while its content is removed." }), ({ status }) => status?.phase ?? ""],
+    age,
+  ]),
 });
 
 function validateFinalizers({ spec }: corev1.Namespace) {
   return (spec?.finalizers ?? []).flatMap((finalizer, position) => {
     const at = finalizersPath.index(position);
     const malformed = isQualifiedName(finalizer).map((message) => invalid(finalizersPath, finalizer, message));
-    if (!finalizer.includes("/") && finalizer !== "kubernetes") malformed.push(invalid(at, finalizer, "name is neither a standard finalizer name nor is it fully qualified"));
+    if (!finalizer.includes("/") && finalizer !== "kubernetes")
+      malformed.push(invalid(at, finalizer, "name is neither a standard finalizer name nor is it fully qualified"));
     return malformed;
   });
 }

@@ -1,4 +1,20 @@
-import { actionSubresource, age, column, coreUnknownFieldLabel, defineResource, defineTable, duplicate, type FieldError, FieldPath, forbidden, invalid, isLabelValue, name, statusSubresource, validateLabelName } from "@lenj/apimachinery";
+import {
+  actionSubresource,
+  age,
+  column,
+  coreUnknownFieldLabel,
+  defineResource,
+  defineTable,
+  duplicate,
+  type FieldError,
+  FieldPath,
+  forbidden,
+  invalid,
+  isLabelValue,
+  name,
+  statusSubresource,
+  validateLabelName,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { checkCIDR, checkEach, checkOptionalRule } from "../../../validation/checks.js";
 import { roundResourceList } from "../pod-spec/defaults.js";
@@ -16,7 +32,8 @@ export const node = defineResource<corev1.Node>({
   storageVersionHash: "XwShjMxG9Fs=",
   defaults({ spec, status }) {
     roundResourceList(status?.capacity);
-    if (status !== undefined && status.allocatable === undefined && status.capacity !== undefined) status.allocatable = { ...status.capacity };
+    if (status !== undefined && status.allocatable === undefined && status.capacity !== undefined)
+      status.allocatable = { ...status.capacity };
     roundResourceList(status?.allocatable);
     // Single and plural fields say the same.
     if (spec?.podCIDR && (spec.podCIDRs ?? []).length === 0) spec.podCIDRs = [spec.podCIDR];
@@ -29,7 +46,10 @@ export const node = defineResource<corev1.Node>({
     validateCreate: validate,
     validateUpdate: (object, old) => [...validate(object), ...validateFixed(object, old)],
   },
-  subresources: [actionSubresource("proxy", { group: "", version: "v1", kind: "NodeProxyOptions" }, ["create", "delete", "get", "patch", "update"]), statusSubresource(gvk)],
+  subresources: [
+    actionSubresource("proxy", { group: "", version: "v1", kind: "NodeProxyOptions" }, ["create", "delete", "get", "patch", "update"]),
+    statusSubresource(gvk),
+  ],
   selectableFields: [{ label: "spec.unschedulable", value: ({ spec }) => String(spec?.unschedulable ?? false) }],
   unknownFieldLabel: coreUnknownFieldLabel,
   table: defineTable<corev1.Node>([
@@ -49,9 +69,17 @@ export const node = defineResource<corev1.Node>({
 function validate({ spec = {} }: corev1.Node): FieldError[] {
   const seen = new Set<string>();
   const taints = checkEach(spec.taints, specPath.child("taints"), (taint, at) => {
-    const errors = [...validateLabelName(taint.key ?? "", at.child("key")), ...checkOptionalRule(taint.value, at.child("value"), isLabelValue), ...validateTaintEffect(taint.effect, at.child("effect"))];
+    const errors = [
+      ...validateLabelName(taint.key ?? "", at.child("key")),
+      ...checkOptionalRule(taint.value, at.child("value"), isLabelValue),
+      ...validateTaintEffect(taint.effect, at.child("effect")),
+    ];
     const key = `${taint.key}:${taint.effect}`;
-    if (seen.has(key)) errors.push({ ...duplicate(at, taint), body: `Duplicate value: ${JSON.stringify(taint)}: taints must be unique by key and effect pair` });
+    if (seen.has(key))
+      errors.push({
+        ...duplicate(at, taint),
+        body: `Duplicate value: ${JSON.stringify(taint)}: taints must be unique by key and effect pair`,
+      });
     seen.add(key);
     return errors;
   });
@@ -60,9 +88,12 @@ function validate({ spec = {} }: corev1.Node): FieldError[] {
 
 function validateFixed({ spec = {} }: corev1.Node, { spec: old = {} }: corev1.Node): FieldError[] {
   const errors: FieldError[] = [];
-  if ((old.podCIDRs ?? []).length > 0 && JSON.stringify(old.podCIDRs) !== JSON.stringify(spec.podCIDRs)) errors.push(forbidden(specPath.child("podCIDRs"), "node updates may not change podCIDR except from \"\" to valid"));
-  if (old.providerID && old.providerID !== spec.providerID) errors.push(forbidden(specPath.child("providerID"), "node updates may not change providerID except from \"\" to valid"));
-  if (spec.configSource !== undefined && old.configSource === undefined) errors.push(invalid(specPath.child("configSource"), spec.configSource, "configSource is not supported"));
+  if ((old.podCIDRs ?? []).length > 0 && JSON.stringify(old.podCIDRs) !== JSON.stringify(spec.podCIDRs))
+    errors.push(forbidden(specPath.child("podCIDRs"), 'node updates may not change podCIDR except from "" to valid'));
+  if (old.providerID && old.providerID !== spec.providerID)
+    errors.push(forbidden(specPath.child("providerID"), 'node updates may not change providerID except from "" to valid'));
+  if (spec.configSource !== undefined && old.configSource === undefined)
+    errors.push(invalid(specPath.child("configSource"), spec.configSource, "configSource is not supported"));
   return errors;
 }
 

@@ -1,4 +1,14 @@
-import { age, column, coreUnknownFieldLabel, defineResource, defineTable, FieldPath, name, statusSubresource, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  coreUnknownFieldLabel,
+  defineResource,
+  defineTable,
+  FieldPath,
+  name,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { formatAccessModes } from "../../../table/cells.js";
 import { setClaimDefaults } from "./defaults.js";
@@ -27,7 +37,10 @@ export const persistentVolumeClaim = defineResource<corev1.PersistentVolumeClaim
     [column("Volume"), ({ spec }) => spec?.volumeName ?? ""],
     [column("Capacity"), ({ spec, status }) => (spec?.volumeName ? (status?.capacity?.["storage"] ?? "0") : "")],
     [column("Access Modes"), ({ spec, status }) => (spec?.volumeName ? formatAccessModes(status?.accessModes) : "")],
-    [column("StorageClass"), ({ metadata, spec }) => metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? spec?.storageClassName ?? ""],
+    [
+      column("StorageClass"),
+      ({ metadata, spec }) => metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? spec?.storageClassName ?? "",
+    ],
     [column("VolumeAttributesClass"), ({ spec }) => spec?.volumeAttributesClassName ?? "<unset>"],
     age,
     [column("VolumeMode", { wide: true }), ({ spec }) => spec?.volumeMode ?? "<unset>"],

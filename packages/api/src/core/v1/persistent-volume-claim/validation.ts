@@ -1,5 +1,18 @@
 // Source: kubernetes pkg/apis/core/validation (PersistentVolumeClaim).
-import { cloneJSON, type FieldError, FieldPath, forbidden, invalid, isDNS1123Subdomain, notSupported, Quantity, required, semanticEqual, validateImmutable, validateLabelSelector } from "@lenj/apimachinery";
+import {
+  cloneJSON,
+  type FieldError,
+  FieldPath,
+  forbidden,
+  invalid,
+  isDNS1123Subdomain,
+  notSupported,
+  Quantity,
+  required,
+  semanticEqual,
+  validateImmutable,
+  validateLabelSelector,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { checkOptionalOneOf, checkOptionalRule } from "../../../validation/checks.js";
 
@@ -20,7 +33,8 @@ export function validateClaimSpec(spec: corev1.PersistentVolumeClaimSpec, path: 
 
 export function validateAccessModes(modes: readonly string[], path: FieldPath): FieldError[] {
   const errors = modes.filter((mode) => !accessModes.includes(mode)).map((mode) => notSupported(path, mode, accessModes));
-  if (modes.includes("ReadWriteOncePod") && modes.some((mode) => mode !== "ReadWriteOncePod" && accessModes.includes(mode))) errors.push(forbidden(path, "may not use ReadWriteOncePod with other access modes"));
+  if (modes.includes("ReadWriteOncePod") && modes.some((mode) => mode !== "ReadWriteOncePod" && accessModes.includes(mode)))
+    errors.push(forbidden(path, "may not use ReadWriteOncePod with other access modes"));
   return errors;
 }
 
@@ -36,7 +50,10 @@ export function validateClaimUpdate(claim: corev1.PersistentVolumeClaim, old: co
     if (size !== undefined && rest.resources?.requests !== undefined) rest.resources.requests["storage"] = size;
     rest.volumeAttributesClassName = before.volumeAttributesClassName;
   }
-  if (!semanticEqual(rest, before)) errors.push(forbidden(specPath, "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"));
+  if (!semanticEqual(rest, before))
+    errors.push(
+      forbidden(specPath, "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"),
+    );
   const size = (spec: corev1.PersistentVolumeClaim["spec"]): Quantity => Quantity.parse(spec?.resources?.requests?.["storage"] ?? "0");
   const capacity = Quantity.parse(old.status?.capacity?.["storage"] ?? "0");
   if (size(claim.spec).compare(size(old.spec)) < 0 && size(claim.spec).compare(capacity) <= 0) {

@@ -1,4 +1,21 @@
-import { age, column, coreUnknownFieldLabel, defineResource, defineTable, type FieldError, FieldPath, forbidden, invalid, name, Quantity, required, semanticEqual, statusSubresource, validateImmutable, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  coreUnknownFieldLabel,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  forbidden,
+  invalid,
+  name,
+  Quantity,
+  required,
+  semanticEqual,
+  statusSubresource,
+  validateImmutable,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { formatAccessModes } from "../../../table/cells.js";
 import { checkOptionalOneOf } from "../../../validation/checks.js";
@@ -30,7 +47,8 @@ export const persistentVolume = defineResource<corev1.PersistentVolume>({
     validateCreate: validate,
     validateUpdate(object, old) {
       const errors = validate(object);
-      if (!semanticEqual(sourceOf(object), sourceOf(old))) errors.push(forbidden(FieldPath.of("spec", "persistentvolumesource"), "spec.persistentvolumesource is immutable after creation"));
+      if (!semanticEqual(sourceOf(object), sourceOf(old)))
+        errors.push(forbidden(FieldPath.of("spec", "persistentvolumesource"), "spec.persistentvolumesource is immutable after creation"));
       return [...errors, ...validateImmutable(object.spec?.volumeMode, old.spec?.volumeMode, FieldPath.of("volumeMode"))];
     },
   }),
@@ -44,7 +62,10 @@ export const persistentVolume = defineResource<corev1.PersistentVolume>({
     [column("Reclaim Policy"), ({ spec }) => spec?.persistentVolumeReclaimPolicy ?? ""],
     [column("Status"), ({ metadata, status }) => (metadata?.deletionTimestamp ? "Terminating" : (status?.phase ?? ""))],
     [column("Claim"), ({ spec }) => (spec?.claimRef === undefined ? "" : `${spec.claimRef.namespace ?? ""}/${spec.claimRef.name ?? ""}`)],
-    [column("StorageClass"), ({ metadata, spec }) => metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? spec?.storageClassName ?? ""],
+    [
+      column("StorageClass"),
+      ({ metadata, spec }) => metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? spec?.storageClassName ?? "",
+    ],
     [column("VolumeAttributesClass"), ({ spec }) => spec?.volumeAttributesClassName ?? "<unset>"],
     [column("Reason"), ({ status }) => status?.reason ?? ""],
     age,
@@ -52,7 +73,17 @@ export const persistentVolume = defineResource<corev1.PersistentVolume>({
   ]),
 });
 
-const commonFields = new Set(["capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "mountOptions", "volumeMode", "nodeAffinity", "volumeAttributesClassName"]);
+const commonFields = new Set([
+  "capacity",
+  "accessModes",
+  "claimRef",
+  "persistentVolumeReclaimPolicy",
+  "storageClassName",
+  "mountOptions",
+  "volumeMode",
+  "nodeAffinity",
+  "volumeAttributesClassName",
+]);
 
 /** The storage behind the volume: the one field that is not common to all. */
 function sourceOf({ spec }: corev1.PersistentVolume): object {
@@ -66,8 +97,15 @@ function validate(volume: corev1.PersistentVolume): FieldError[] {
   errors.push(...validateAccessModes(modes, specPath.child("accessModes")));
   const storage = spec.capacity?.["storage"];
   if (storage === undefined) errors.push(required(specPath.child("capacity")));
-  else if (Quantity.parse(storage).sign() <= 0) errors.push(invalid(specPath.child("capacity").key("storage"), storage, "must be greater than zero"));
-  errors.push(...checkOptionalOneOf(spec.persistentVolumeReclaimPolicy, specPath.child("persistentVolumeReclaimPolicy"), ["Delete", "Recycle", "Retain"]));
+  else if (Quantity.parse(storage).sign() <= 0)
+    errors.push(invalid(specPath.child("capacity").key("storage"), storage, "must be greater than zero"));
+  errors.push(
+    ...checkOptionalOneOf(spec.persistentVolumeReclaimPolicy, specPath.child("persistentVolumeReclaimPolicy"), [
+      "Delete",
+      "Recycle",
+      "Retain",
+    ]),
+  );
   const sources = Object.keys(sourceOf(volume));
   if (sources.length === 0) errors.push(required(specPath, "must specify a volume type"));
   for (const extra of sources.slice(1)) errors.push(forbidden(specPath.child(extra), "may not specify more than 1 volume type"));

@@ -1,11 +1,23 @@
 // Containers of all three sorts. Source: kubernetes pkg/apis/core/validation (validateContainers, validateInitContainers, validateEphemeralContainers).
-import { duplicate, type FieldError, type FieldPath, forbidden, invalid, isDNS1123Label, isPortName, isPortNumber, notFound, notSupported, required } from "@lenj/apimachinery";
+import {
+  duplicate,
+  type FieldError,
+  type FieldPath,
+  forbidden,
+  invalid,
+  isDNS1123Label,
+  isPortName,
+  isPortNumber,
+  notFound,
+  notSupported,
+  required,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { checkEach, checkOneOf, checkRequired, checkRequiredRule } from "../../../validation/checks.js";
 import { validateResourceRequirements } from "../resources/requirements.js";
 import { validateEnv, validateEnvFrom } from "./env-validation.js";
 import { validateLifecycle, validateProbes } from "./handler-validation.js";
-import { validateDevices, validateMounts, type VolumesByName } from "./mount-validation.js";
+import { type VolumesByName, validateDevices, validateMounts } from "./mount-validation.js";
 import { validateContainerSecurityContext } from "./security-validation.js";
 
 /** What a container's rules take from the pod around it. */
@@ -25,7 +37,10 @@ export function validateContainers(path: FieldPath, surroundings: ContainerSurro
   const errors = checkEach(spec.containers, at, (container, where) => [
     ...validateShared(container, where, surroundings),
     ...(names.has(container.name) ? [duplicate(where.child("name"), container.name)] : (names.add(container.name), [])),
-    ...validateLifecycle(container.lifecycle, where.child("lifecycle"), { gracePeriod: spec.terminationGracePeriodSeconds, os: spec.os?.name }),
+    ...validateLifecycle(container.lifecycle, where.child("lifecycle"), {
+      gracePeriod: spec.terminationGracePeriodSeconds,
+      os: spec.os?.name,
+    }),
     ...validateProbes(container, where, spec.terminationGracePeriodSeconds),
     ...validateRestartRules(container, where),
   ]);
@@ -42,23 +57,50 @@ export function validateInitContainers(path: FieldPath, surroundings: ContainerS
     else if (container.name) names.add(container.name);
     errors.push(...validateHostPorts([container], at));
     if (container.restartPolicy === "Always") {
-      errors.push(...validateLifecycle(container.lifecycle, where.child("lifecycle"), { gracePeriod: spec.terminationGracePeriodSeconds, os: spec.os?.name }));
+      errors.push(
+        ...validateLifecycle(container.lifecycle, where.child("lifecycle"), {
+          gracePeriod: spec.terminationGracePeriodSeconds,
+          os: spec.os?.name,
+        }),
+      );
       return [...errors, ...validateProbes(container, where, spec.terminationGracePeriodSeconds)];
     }
     for (const field of ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] as const) {
-      if (container[field] !== undefined) errors.push(forbidden(where.child(field), "may not be set for init containers without restartPolicy=Always"));
+      if (container[field] !== undefined)
+        errors.push(forbidden(where.child(field), "may not be set for init containers without restartPolicy=Always"));
     }
     for (const [position, policy] of (container.resizePolicy ?? []).entries()) {
       if (policy.restartPolicy !== "RestartContainer") continue;
-      errors.push(invalid(where.child("resizePolicy").index(position).child("restartPolicy"), policy.restartPolicy, "must not be set to 'RestartContainer' for non-sidecar initContainers"));
+      errors.push(
+        invalid(
+          where.child("resizePolicy").index(position).child("restartPolicy"),
+          policy.restartPolicy,
+          "must not be set to 'RestartContainer' for non-sidecar initContainers",
+        ),
+      );
     }
     return errors;
   });
 }
 
 const ephemeralFields = new Set([
-  "name", "image", "command", "args", "workingDir", "envFrom", "env", "volumeMounts", "volumeDevices", "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext",
-  "stdin", "stdinOnce", "tty", "targetContainerName",
+  "name",
+  "image",
+  "command",
+  "args",
+  "workingDir",
+  "envFrom",
+  "env",
+  "volumeMounts",
+  "volumeDevices",
+  "terminationMessagePath",
+  "terminationMessagePolicy",
+  "imagePullPolicy",
+  "securityContext",
+  "stdin",
+  "stdinOnce",
+  "tty",
+  "targetContainerName",
 ]);
 
 export function validateEphemeralContainers(path: FieldPath, surroundings: ContainerSurroundings): FieldError[] {
@@ -69,13 +111,16 @@ export function validateEphemeralContainers(path: FieldPath, surroundings: Conta
     const errors = [...validateShared(container, where, surroundings), ...validateImageText(container, where)];
     if (names.has(container.name)) errors.push(duplicate(where.child("name"), container.name));
     names.add(container.name);
-    if (container.targetContainerName && !others.has(container.targetContainerName)) errors.push(notFound(where.child("targetContainerName"), container.targetContainerName));
+    if (container.targetContainerName && !others.has(container.targetContainerName))
+      errors.push(notFound(where.child("targetContainerName"), container.targetContainerName));
     for (const [field, value] of Object.entries(container)) {
-      if (!ephemeralFields.has(field) && !isUnset(value)) errors.push(forbidden(where.child(field), "cannot be set for an Ephemeral Container"));
+      if (!ephemeralFields.has(field) && !isUnset(value))
+        errors.push(forbidden(where.child(field), "cannot be set for an Ephemeral Container"));
     }
     for (const [position, mount] of (container.volumeMounts ?? []).entries()) {
       for (const field of ["subPath", "subPathExpr"] as const) {
-        if (mount[field]) errors.push(forbidden(where.child("volumeMounts").index(position).child(field), "cannot be set for an Ephemeral Container"));
+        if (mount[field])
+          errors.push(forbidden(where.child("volumeMounts").index(position).child(field), "cannot be set for an Ephemeral Container"));
       }
     }
     return errors;
@@ -120,8 +165,10 @@ function validatePorts(ports: readonly corev1.ContainerPort[] | undefined, path:
       names.add(port.name);
     }
     if (!port.containerPort) errors.push(required(at.child("containerPort")));
-    else for (const message of isPortNumber(port.containerPort)) errors.push(invalid(at.child("containerPort"), port.containerPort, message));
-    if (port.hostPort) for (const message of isPortNumber(port.hostPort)) errors.push(invalid(at.child("hostPort"), port.hostPort, message));
+    else
+      for (const message of isPortNumber(port.containerPort)) errors.push(invalid(at.child("containerPort"), port.containerPort, message));
+    if (port.hostPort)
+      for (const message of isPortNumber(port.hostPort)) errors.push(invalid(at.child("hostPort"), port.hostPort, message));
     return [...errors, ...checkOneOf(port.protocol, at.child("protocol"), ["SCTP", "TCP", "UDP"])];
   });
 }
@@ -140,14 +187,22 @@ function validateHostPorts(containers: readonly corev1.Container[], path: FieldP
   );
 }
 
-function validateResizePolicy(policies: readonly corev1.ContainerResizePolicy[] | undefined, path: FieldPath, podRestartPolicy: string | undefined): FieldError[] {
+function validateResizePolicy(
+  policies: readonly corev1.ContainerResizePolicy[] | undefined,
+  path: FieldPath,
+  podRestartPolicy: string | undefined,
+): FieldError[] {
   const seen = new Set<string>();
   return (policies ?? []).flatMap((policy, position) => {
     const errors: FieldError[] = [];
     if (seen.has(policy.resourceName)) errors.push(duplicate(path.index(position), policy.resourceName));
     seen.add(policy.resourceName);
-    errors.push(...checkOneOf(policy.resourceName, path, ["cpu", "memory"]), ...checkOneOf(policy.restartPolicy, path, ["NotRequired", "RestartContainer"]));
-    if (podRestartPolicy === "Never" && policy.restartPolicy !== "NotRequired") errors.push(invalid(path, policy.restartPolicy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"));
+    errors.push(
+      ...checkOneOf(policy.resourceName, path, ["cpu", "memory"]),
+      ...checkOneOf(policy.restartPolicy, path, ["NotRequired", "RestartContainer"]),
+    );
+    if (podRestartPolicy === "Never" && policy.restartPolicy !== "NotRequired")
+      errors.push(invalid(path, policy.restartPolicy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"));
     return errors;
   });
 }
@@ -166,7 +221,9 @@ function validateRestartRules(container: corev1.Container, path: FieldPath): Fie
     const own = rule.action === "Restart" ? [] : [notSupported(at.child("action"), rule.action ?? "", ["Restart"])];
     if (rule.exitCodes === undefined) return [...own, required(at.child("exitCodes"), "must be specified")];
     const { operator } = rule.exitCodes;
-    return operator === "In" || operator === "NotIn" ? own : [...own, notSupported(at.child("exitCodes", "operator"), operator ?? "", ["In", "NotIn"])];
+    return operator === "In" || operator === "NotIn"
+      ? own
+      : [...own, notSupported(at.child("exitCodes", "operator"), operator ?? "", ["In", "NotIn"])];
   });
   return [...errors, ...more];
 }

@@ -2,8 +2,9 @@
 //
 // F1. Idempotent: a second run changes nothing, so that `kubectl apply` finds nothing to do.
 // F2. Pods get more than templates (see ../pod/defaults.ts); nothing here is for pods only.
-import type { corev1 } from "@lenj/proto/k8s";
+
 import { Quantity } from "@lenj/apimachinery";
+import type { corev1 } from "@lenj/proto/k8s";
 import { setVolumeDefaults } from "./volume-defaults.js";
 
 export function setPodTemplateDefaults(template: corev1.PodTemplateSpec | undefined): void {

@@ -1,5 +1,16 @@
 // Probes and lifecycle hooks. Source: kubernetes pkg/apis/core/validation (validateHandler, validateProbe, validateLifecycle).
-import { type FieldError, type FieldPath, forbidden, invalid, isHTTPHeaderName, isPortName, isPortNumber, notSupported, required, validateNonNegative } from "@lenj/apimachinery";
+import {
+  type FieldError,
+  type FieldPath,
+  forbidden,
+  invalid,
+  isHTTPHeaderName,
+  isPortName,
+  isPortNumber,
+  notSupported,
+  required,
+  validateNonNegative,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { checkPort } from "../../../validation/checks.js";
 
@@ -27,7 +38,9 @@ function validateReadiness(probe: corev1.Probe | undefined, path: FieldPath, gra
   if (probe === undefined) return [];
   const errors = validateProbe(probe, path, gracePeriod);
   if (probe.terminationGracePeriodSeconds !== undefined) {
-    errors.push(invalid(path.child("terminationGracePeriodSeconds"), probe.terminationGracePeriodSeconds, "must not be set for readinessProbes"));
+    errors.push(
+      invalid(path.child("terminationGracePeriodSeconds"), probe.terminationGracePeriodSeconds, "must not be set for readinessProbes"),
+    );
   }
   return errors;
 }
@@ -35,20 +48,28 @@ function validateReadiness(probe: corev1.Probe | undefined, path: FieldPath, gra
 const counters = ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] as const;
 
 function validateProbe(probe: corev1.Probe, path: FieldPath, gracePeriod: number | undefined): FieldError[] {
-  const errors = [...validateHandler(probe, path, gracePeriod), ...counters.flatMap((field) => validateNonNegative(probe[field], path.child(field)))];
+  const errors = [
+    ...validateHandler(probe, path, gracePeriod),
+    ...counters.flatMap((field) => validateNonNegative(probe[field], path.child(field))),
+  ];
   const grace = probe.terminationGracePeriodSeconds;
   if (grace !== undefined && grace <= 0) errors.push(invalid(path.child("terminationGracePeriodSeconds"), grace, "must be greater than 0"));
   return errors;
 }
 
-export function validateLifecycle(lifecycle: corev1.Lifecycle | undefined, path: FieldPath, options: { gracePeriod: number | undefined; os: string | undefined }): FieldError[] {
+export function validateLifecycle(
+  lifecycle: corev1.Lifecycle | undefined,
+  path: FieldPath,
+  options: { gracePeriod: number | undefined; os: string | undefined },
+): FieldError[] {
   if (lifecycle === undefined) return [];
   const errors: FieldError[] = [];
   for (const hook of ["postStart", "preStop"] as const) {
     const handler = lifecycle[hook];
     if (handler !== undefined) errors.push(...validateHandler(handler, path.child(hook), options.gracePeriod));
   }
-  if (lifecycle.stopSignal !== undefined && !options.os) errors.push(forbidden(path.child("stopSignal"), "may not be set for containers with empty `spec.os.name`"));
+  if (lifecycle.stopSignal !== undefined && !options.os)
+    errors.push(forbidden(path.child("stopSignal"), "may not be set for containers with empty `spec.os.name`"));
   return errors;
 }
 
@@ -73,7 +94,8 @@ function validateExec(action: corev1.ExecAction, path: FieldPath): FieldError[] 
 function validateHTTPGet(action: corev1.HTTPGetAction, path: FieldPath): FieldError[] {
   const errors: FieldError[] = action.path ? [] : [required(path.child("path"))];
   errors.push(...checkPort(action.port, path.child("port"), portRules));
-  if (action.scheme !== "HTTP" && action.scheme !== "HTTPS") errors.push(notSupported(path.child("scheme"), action.scheme ?? "", ["HTTP", "HTTPS"]));
+  if (action.scheme !== "HTTP" && action.scheme !== "HTTPS")
+    errors.push(notSupported(path.child("scheme"), action.scheme ?? "", ["HTTP", "HTTPS"]));
   for (const header of action.httpHeaders ?? []) {
     for (const message of isHTTPHeaderName(header.name)) errors.push(invalid(path.child("httpHeaders"), header.name, message));
   }

@@ -1,5 +1,20 @@
 // Where a pod may run. Source: kubernetes pkg/apis/core/validation (affinity, tolerations, topology spread, scheduling gates).
-import { duplicate, type FieldError, type FieldPath, forbidden, invalid, isDNS1123Label, isDNS1123Subdomain, isLabelValue, isQualifiedName, notSupported, required, validateLabelName, validateLabels, validateLabelSelector } from "@lenj/apimachinery";
+import {
+  duplicate,
+  type FieldError,
+  type FieldPath,
+  forbidden,
+  invalid,
+  isDNS1123Label,
+  isDNS1123Subdomain,
+  isLabelValue,
+  isQualifiedName,
+  notSupported,
+  required,
+  validateLabelName,
+  validateLabelSelector,
+  validateLabels,
+} from "@lenj/apimachinery";
 import type { corev1, metav1 } from "@lenj/proto/k8s";
 import { checkEach, checkOptionalOneOf, checkPositive, checkRule } from "../../../validation/checks.js";
 
@@ -30,7 +45,9 @@ export function validateTolerations(tolerations: readonly corev1.Toleration[] | 
     const errors: FieldError[] = toleration.key ? validateLabelName(toleration.key, at.child("key")) : [];
     const { operator = "", value = "" } = toleration;
     if (!toleration.key && operator !== "Exists") {
-      errors.push(invalid(at.child("operator"), operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"'));
+      errors.push(
+        invalid(at.child("operator"), operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"'),
+      );
     }
     if (toleration.tolerationSeconds !== undefined && toleration.effect !== "NoExecute") {
       errors.push(invalid(at.child("effect"), toleration.effect ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set"));
@@ -70,7 +87,10 @@ function validateNodeAffinity(affinity: corev1.NodeAffinity | undefined, path: F
   const selector = affinity?.[requiredTerms];
   if (selector !== undefined) errors.push(...validateNodeSelector(selector, path.child(requiredTerms)));
   errors.push(
-    ...checkEach(affinity?.[preferredTerms], path.child(preferredTerms), (term, at) => [...validateWeight(term.weight, at), ...validateNodeSelectorTerm(term.preference ?? {}, at.child("preference"), { checkValues: false })]),
+    ...checkEach(affinity?.[preferredTerms], path.child(preferredTerms), (term, at) => [
+      ...validateWeight(term.weight, at),
+      ...validateNodeSelectorTerm(term.preference ?? {}, at.child("preference"), { checkValues: false }),
+    ]),
   );
   return errors;
 }
@@ -83,12 +103,18 @@ export function validateNodeSelector(selector: corev1.NodeSelector, path: FieldP
 
 function validateNodeSelectorTerm(term: corev1.NodeSelectorTerm, path: FieldPath, options: { checkValues: boolean }): FieldError[] {
   return [
-    ...checkEach(term.matchExpressions, path.child("matchExpressions"), (requirement, at) => validateNodeRequirement(requirement, at, options)),
+    ...checkEach(term.matchExpressions, path.child("matchExpressions"), (requirement, at) =>
+      validateNodeRequirement(requirement, at, options),
+    ),
     ...checkEach(term.matchFields, path.child("matchFields"), validateNodeFieldRequirement),
   ];
 }
 
-function validateNodeRequirement(requirement: corev1.NodeSelectorRequirement, path: FieldPath, options: { checkValues: boolean }): FieldError[] {
+function validateNodeRequirement(
+  requirement: corev1.NodeSelectorRequirement,
+  path: FieldPath,
+  options: { checkValues: boolean },
+): FieldError[] {
   const values = requirement.values ?? [];
   const at = path.child("values");
   const errors: FieldError[] = [];
@@ -114,25 +140,36 @@ function validateNodeRequirement(requirement: corev1.NodeSelectorRequirement, pa
 
 function validateNodeFieldRequirement(requirement: corev1.NodeSelectorRequirement, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  if (requirement.operator !== "In" && requirement.operator !== "NotIn") errors.push(invalid(path.child("operator"), requirement.operator ?? "", "not a valid selector operator"));
-  else if ((requirement.values ?? []).length !== 1) errors.push(required(path.child("values"), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"));
-  if (requirement.key !== "metadata.name") return [...errors, invalid(path.child("key"), requirement.key ?? "", "not a valid field selector key")];
+  if (requirement.operator !== "In" && requirement.operator !== "NotIn")
+    errors.push(invalid(path.child("operator"), requirement.operator ?? "", "not a valid selector operator"));
+  else if ((requirement.values ?? []).length !== 1)
+    errors.push(required(path.child("values"), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"));
+  if (requirement.key !== "metadata.name")
+    return [...errors, invalid(path.child("key"), requirement.key ?? "", "not a valid field selector key")];
   return [...errors, ...checkEach(requirement.values, path.child("values"), (value, at) => checkRule(value, at, isDNS1123Subdomain))];
 }
 
 function validateWeight(weight: number | undefined, path: FieldPath): FieldError[] {
-  return weight !== undefined && weight > 0 && weight <= 100 ? [] : [invalid(path.child("weight"), weight ?? 0, "must be in the range 1-100")];
+  return weight !== undefined && weight > 0 && weight <= 100
+    ? []
+    : [invalid(path.child("weight"), weight ?? 0, "must be in the range 1-100")];
 }
 
 function validatePodAffinity(affinity: corev1.PodAffinity | corev1.PodAntiAffinity | undefined, path: FieldPath): FieldError[] {
   return [
     ...checkEach(affinity?.[requiredTerms], path.child(requiredTerms), validatePodAffinityTerm),
-    ...checkEach(affinity?.[preferredTerms], path.child(preferredTerms), (term, at) => [...validateWeight(term.weight, at), ...validatePodAffinityTerm(term.podAffinityTerm ?? {}, at.child("podAffinityTerm"))]),
+    ...checkEach(affinity?.[preferredTerms], path.child(preferredTerms), (term, at) => [
+      ...validateWeight(term.weight, at),
+      ...validatePodAffinityTerm(term.podAffinityTerm ?? {}, at.child("podAffinityTerm")),
+    ]),
   ];
 }
 
 function validatePodAffinityTerm(term: corev1.PodAffinityTerm, path: FieldPath): FieldError[] {
-  const errors = [...validateLabelSelector(term.labelSelector, path.child("labelSelector")), ...validateLabelSelector(term.namespaceSelector, path.child("namespaceSelector"))];
+  const errors = [
+    ...validateLabelSelector(term.labelSelector, path.child("labelSelector")),
+    ...validateLabelSelector(term.namespaceSelector, path.child("namespaceSelector")),
+  ];
   for (const namespace of term.namespaces ?? []) errors.push(...checkRule(namespace, path.child("namespace"), isDNS1123Label));
   errors.push(...validateMatchLabelKeys(term, path));
   if (!term.topologyKey) errors.push(required(path.child("topologyKey"), "can not be empty"));
@@ -155,7 +192,8 @@ function validateMatchLabelKeys(term: LabelKeys, path: FieldPath): FieldError[] 
   }
   const mismatched = new Set(term.mismatchLabelKeys ?? []);
   for (const [position, key] of (term.matchLabelKeys ?? []).entries()) {
-    if (mismatched.has(key)) errors.push(invalid(path.child("matchLabelKeys").index(position), key, "exists in both matchLabelKeys and mismatchLabelKeys"));
+    if (mismatched.has(key))
+      errors.push(invalid(path.child("matchLabelKeys").index(position), key, "exists in both matchLabelKeys and mismatchLabelKeys"));
   }
   return errors;
 }
@@ -164,16 +202,32 @@ function validateSpread(constraints: readonly corev1.TopologySpreadConstraint[],
   return checkEach(constraints, path, (constraint, at, position) => {
     const errors = checkPositive(constraint.maxSkew, at.child("maxSkew"));
     if (!constraint.topologyKey) errors.push(required(at.child("topologyKey"), "can not be empty"));
-    errors.push(...checkOptionalOneOf(constraint.whenUnsatisfiable ?? "", at.child("whenUnsatisfiable"), ["DoNotSchedule", "ScheduleAnyway"]));
-    const repeated = constraints.slice(position + 1).some((other) => other.topologyKey === constraint.topologyKey && other.whenUnsatisfiable === constraint.whenUnsatisfiable);
-    if (repeated) errors.push(duplicate(at.child("{topologyKey, whenUnsatisfiable}"), `{${constraint.topologyKey}, ${constraint.whenUnsatisfiable}}`));
+    errors.push(
+      ...checkOptionalOneOf(constraint.whenUnsatisfiable ?? "", at.child("whenUnsatisfiable"), ["DoNotSchedule", "ScheduleAnyway"]),
+    );
+    const repeated = constraints
+      .slice(position + 1)
+      .some((other) => other.topologyKey === constraint.topologyKey && other.whenUnsatisfiable === constraint.whenUnsatisfiable);
+    if (repeated)
+      errors.push(duplicate(at.child("{topologyKey, whenUnsatisfiable}"), `{${constraint.topologyKey}, ${constraint.whenUnsatisfiable}}`));
     if (constraint.minDomains !== undefined) {
       errors.push(...checkPositive(constraint.minDomains, at.child("minDomains")));
       if (constraint.whenUnsatisfiable !== "DoNotSchedule") {
-        errors.push(invalid(at.child("minDomains"), constraint.minDomains, `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${constraint.whenUnsatisfiable}`));
+        errors.push(
+          invalid(
+            at.child("minDomains"),
+            constraint.minDomains,
+            `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${constraint.whenUnsatisfiable}`,
+          ),
+        );
       }
     }
-    for (const policy of ["nodeAffinityPolicy", "nodeTaintsPolicy"] as const) errors.push(...checkOptionalOneOf(constraint[policy], at.child(policy), ["Honor", "Ignore"]));
-    return [...errors, ...validateMatchLabelKeys(constraint, at), ...validateLabelSelector(constraint.labelSelector, at.child("labelSelector"))];
+    for (const policy of ["nodeAffinityPolicy", "nodeTaintsPolicy"] as const)
+      errors.push(...checkOptionalOneOf(constraint[policy], at.child(policy), ["Honor", "Ignore"]));
+    return [
+      ...errors,
+      ...validateMatchLabelKeys(constraint, at),
+      ...validateLabelSelector(constraint.labelSelector, at.child("labelSelector")),
+    ];
   });
 }

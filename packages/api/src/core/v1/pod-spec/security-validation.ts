@@ -37,27 +37,41 @@ function validateSysctls(spec: corev1.PodSpec, sysctls: readonly corev1.Sysctl[]
     const at = position.child("name");
     const errors: FieldError[] = [];
     if (!name) errors.push(required(at));
-    else if (name.length > 253 || !sysctlPattern.test(name)) errors.push(invalid(at, name, `must have at most 253 characters and match regex ^${sysctlSource}$`));
+    else if (name.length > 253 || !sysctlPattern.test(name))
+      errors.push(invalid(at, name, `must have at most 253 characters and match regex ^${sysctlSource}$`));
     else if (seen.has(name)) errors.push(duplicate(at, name));
     seen.add(name);
     const normal = (name ?? "").replaceAll("/", ".");
-    if (spec.hostNetwork === true && normal.startsWith("net.")) errors.push(invalid(at, name, "may not be specified when 'hostNetwork' is true"));
-    if (spec.hostIPC === true && /^(kernel\.(shm|msg|sem)|fs\.mqueue\.)/.test(normal)) errors.push(invalid(at, name, "may not be specified when 'hostIPC' is true"));
+    if (spec.hostNetwork === true && normal.startsWith("net."))
+      errors.push(invalid(at, name, "may not be specified when 'hostNetwork' is true"));
+    if (spec.hostIPC === true && /^(kernel\.(shm|msg|sem)|fs\.mqueue\.)/.test(normal))
+      errors.push(invalid(at, name, "may not be specified when 'hostIPC' is true"));
     return errors;
   });
 }
 
-export function validateContainerSecurityContext(context: corev1.SecurityContext | undefined, path: FieldPath, hostUsers: boolean): FieldError[] {
+export function validateContainerSecurityContext(
+  context: corev1.SecurityContext | undefined,
+  path: FieldPath,
+  hostUsers: boolean,
+): FieldError[] {
   if (context === undefined) return [];
-  const errors = [...checkRange(context.runAsUser, path.child("runAsUser"), 0, idMax), ...checkRange(context.runAsGroup, path.child("runAsGroup"), 0, idMax)];
+  const errors = [
+    ...checkRange(context.runAsUser, path.child("runAsUser"), 0, idMax),
+    ...checkRange(context.runAsGroup, path.child("runAsGroup"), 0, idMax),
+  ];
   if (context.procMount !== undefined) {
-    if (context.procMount !== "Default" && context.procMount !== "Unmasked") errors.push(notSupported(path.child("procMount"), context.procMount, ["Default", "Unmasked"]));
-    if (hostUsers && context.procMount === "Unmasked") errors.push(invalid(path.child("procMount"), context.procMount, "`hostUsers` must be false to use `Unmasked`"));
+    if (context.procMount !== "Default" && context.procMount !== "Unmasked")
+      errors.push(notSupported(path.child("procMount"), context.procMount, ["Default", "Unmasked"]));
+    if (hostUsers && context.procMount === "Unmasked")
+      errors.push(invalid(path.child("procMount"), context.procMount, "`hostUsers` must be false to use `Unmasked`"));
   }
   errors.push(...validateSeccomp(context.seccompProfile, path.child("seccompProfile")));
   if (context.allowPrivilegeEscalation === false) {
-    if (context.privileged === true) errors.push(invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
-    if (context.capabilities?.add?.includes("CAP_SYS_ADMIN")) errors.push(invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"));
+    if (context.privileged === true)
+      errors.push(invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
+    if (context.capabilities?.add?.includes("CAP_SYS_ADMIN"))
+      errors.push(invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"));
   }
   return [...errors, ...validateAppArmor(context.appArmorProfile, path.child("appArmorProfile"))];
 }
@@ -68,7 +82,10 @@ function validateSeccomp(profile: corev1.SeccompProfile | undefined, path: Field
   if (profile === undefined) return [];
   const errors = checkOptionalOneOf(profile.type ?? "", path.child("type"), profileTypes);
   const at = path.child("localhostProfile");
-  if (profile.type !== "Localhost") return profile.localhostProfile === undefined ? errors : [...errors, invalid(at, profile, "can only be set when seccomp type is Localhost")];
+  if (profile.type !== "Localhost")
+    return profile.localhostProfile === undefined
+      ? errors
+      : [...errors, invalid(at, profile, "can only be set when seccomp type is Localhost")];
   if (profile.localhostProfile === undefined) return [...errors, required(at, "must be set when seccomp type is Localhost")];
   return [...errors, ...checkLocalDescendingPath(profile.localhostProfile, at)];
 }
@@ -78,9 +95,13 @@ function validateAppArmor(profile: corev1.AppArmorProfile | undefined, path: Fie
   const at = path.child("localhostProfile");
   if (!profile.type) return [required(path.child("type"), "type is required when appArmorProfile is set")];
   const errors = checkOptionalOneOf(profile.type, path.child("type"), profileTypes);
-  if (profile.type !== "Localhost") return profile.localhostProfile === undefined ? errors : [...errors, invalid(at, profile.localhostProfile, "can only be set when AppArmor type is Localhost")];
+  if (profile.type !== "Localhost")
+    return profile.localhostProfile === undefined
+      ? errors
+      : [...errors, invalid(at, profile.localhostProfile, "can only be set when AppArmor type is Localhost")];
   if (profile.localhostProfile === undefined) return [...errors, required(at, "must be set when AppArmor type is Localhost")];
-  if (profile.localhostProfile.trim() !== profile.localhostProfile) errors.push(invalid(at, profile.localhostProfile, "must not be padded with whitespace"));
+  if (profile.localhostProfile.trim() !== profile.localhostProfile)
+    errors.push(invalid(at, profile.localhostProfile, "must not be padded with whitespace"));
   else if (profile.localhostProfile === "") errors.push(required(at, "must be set when AppArmor type is Localhost"));
   return errors;
 }

@@ -1,7 +1,29 @@
 // Rules of pod specs, in pods and in templates. Source: kubernetes pkg/apis/core/validation (ValidatePodSpec, ValidatePodTemplateSpec).
-import { duplicate, type FieldError, type FieldPath, forbidden, invalid, isDNS1123Label, isDNS1123Subdomain, isQualifiedName, required, tooLong, validateAnnotations, validateLabels } from "@lenj/apimachinery";
+import {
+  duplicate,
+  type FieldError,
+  type FieldPath,
+  forbidden,
+  invalid,
+  isDNS1123Label,
+  isDNS1123Subdomain,
+  isQualifiedName,
+  required,
+  tooLong,
+  validateAnnotations,
+  validateLabels,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
-import { checkEach, checkIP, checkNonNegativeQuantity, checkOneOf, checkOptionalOneOf, checkOptionalRule, checkRange, checkRule } from "../../../validation/checks.js";
+import {
+  checkEach,
+  checkIP,
+  checkNonNegativeQuantity,
+  checkOneOf,
+  checkOptionalOneOf,
+  checkOptionalRule,
+  checkRange,
+  checkRule,
+} from "../../../validation/checks.js";
 import { validateResourceRequirements } from "../resources/requirements.js";
 import { validateContainers, validateEphemeralContainers, validateInitContainers } from "./container-validation.js";
 import { validateScheduling } from "./scheduling-validation.js";
@@ -15,7 +37,8 @@ export function validatePodTemplate(template: corev1.PodTemplateSpec, path: Fiel
     ...validateAnnotations(template.metadata?.annotations, path.child("annotations")),
     ...validatePodSpec(spec, path.child("spec"), { podName: "", isPod: false }),
   ];
-  if ((spec.ephemeralContainers ?? []).length > 0) errors.push(forbidden(path.child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template"));
+  if ((spec.ephemeralContainers ?? []).length > 0)
+    errors.push(forbidden(path.child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template"));
   return errors;
 }
 
@@ -42,12 +65,16 @@ export function validatePodSpec(spec: corev1.PodSpec, path: FieldPath, options: 
     ...validatePodSecurityContext(spec, path),
     ...validateScheduling(spec, path),
     ...validateDNSConfig(spec, path.child("dnsConfig")),
-    ...checkEach(spec.readinessGates, path.child("readinessGates"), (gate, at) => checkRule(gate.conditionType ?? "", at.child("conditionType"), isQualifiedName)),
+    ...checkEach(spec.readinessGates, path.child("readinessGates"), (gate, at) =>
+      checkRule(gate.conditionType ?? "", at.child("conditionType"), isQualifiedName),
+    ),
     ...validateNames(spec, path),
     ...checkRange(spec.activeDeadlineSeconds, path.child("activeDeadlineSeconds"), 1, 2 ** 31 - 1),
     ...checkEach(spec.hostAliases, path.child("hostAliases"), validateHostAlias),
     ...checkOptionalOneOf(spec.preemptionPolicy, path.child("preemptionPolicy"), ["PreemptLowerPriority", "Never"]),
-    ...Object.entries(spec.overhead ?? {}).flatMap(([resource, text]) => checkNonNegativeQuantity(text, path.child("overhead").key(resource))),
+    ...Object.entries(spec.overhead ?? {}).flatMap(([resource, text]) =>
+      checkNonNegativeQuantity(text, path.child("overhead").key(resource)),
+    ),
     ...validateOS(spec, path),
   ];
 }
@@ -71,7 +98,10 @@ function validateNames(spec: corev1.PodSpec, path: FieldPath): FieldError[] {
 }
 
 function validateHostAlias(alias: corev1.HostAlias, path: FieldPath): FieldError[] {
-  return [...checkIP(alias.ip ?? "", path.child("ip")), ...checkEach(alias.hostnames, path.child("hostnames"), (name, at) => checkRule(name, at, isDNS1123Subdomain))];
+  return [
+    ...checkIP(alias.ip ?? "", path.child("ip")),
+    ...checkEach(alias.hostnames, path.child("hostnames"), (name, at) => checkRule(name, at, isDNS1123Subdomain)),
+  ];
 }
 
 function validateResourceClaims(claims: readonly corev1.PodResourceClaim[] | undefined, path: FieldPath): FieldError[] {
@@ -81,8 +111,10 @@ function validateResourceClaims(claims: readonly corev1.PodResourceClaim[] | und
     if (names.has(claim.name)) errors.push(duplicate(at.child("name"), claim.name));
     names.add(claim.name);
     const { resourceClaimName, resourceClaimTemplateName } = claim;
-    if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined) errors.push(invalid(at, claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"));
-    if (resourceClaimName === undefined && resourceClaimTemplateName === undefined) errors.push(invalid(at, claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
+    if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined)
+      errors.push(invalid(at, claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"));
+    if (resourceClaimName === undefined && resourceClaimTemplateName === undefined)
+      errors.push(invalid(at, claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
     return errors;
   });
 }
@@ -90,7 +122,8 @@ function validateResourceClaims(claims: readonly corev1.PodResourceClaim[] | und
 function validatePodResources(spec: corev1.PodSpec, path: FieldPath, podClaimNames: ReadonlySet<string>): FieldError[] {
   if (spec.resources === undefined) return [];
   const at = path.child("resources");
-  const errors = spec.resources.claims === undefined ? [] : [forbidden(at.child("claims"), "claims may not be set for Resources at pod-level")];
+  const errors =
+    spec.resources.claims === undefined ? [] : [forbidden(at.child("claims"), "claims may not be set for Resources at pod-level")];
   return [...errors, ...validateResourceRequirements({ ...spec.resources, claims: undefined }, at, podClaimNames)];
 }
 
@@ -112,18 +145,26 @@ const searchCharactersMax = 2048;
 function validateDNSConfig({ dnsPolicy, dnsConfig }: corev1.PodSpec, path: FieldPath): FieldError[] {
   if (dnsPolicy === "None") {
     if (dnsConfig === undefined) return [required(path, "must provide `dnsConfig` when `dnsPolicy` is None")];
-    if ((dnsConfig.nameservers ?? []).length === 0) return [required(path.child("nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None")];
+    if ((dnsConfig.nameservers ?? []).length === 0)
+      return [required(path.child("nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None")];
   }
   if (dnsConfig === undefined) return [];
   const { nameservers = [], searches = [] } = dnsConfig;
   const errors: FieldError[] = [];
-  if (nameservers.length > nameserversMax) errors.push(invalid(path.child("nameservers"), nameservers, `must not have more than ${nameserversMax} nameservers`));
+  if (nameservers.length > nameserversMax)
+    errors.push(invalid(path.child("nameservers"), nameservers, `must not have more than ${nameserversMax} nameservers`));
   errors.push(...checkEach(nameservers, path.child("nameservers"), checkIP));
   const at = path.child("searches");
   if (searches.length > searchesMax) errors.push(invalid(at, searches, `must not have more than ${searchesMax} search paths`));
-  if (searches.join(" ").length > searchCharactersMax) errors.push(invalid(at, searches, `must not have more than ${searchCharactersMax} characters (including spaces) in the search list`));
-  errors.push(...checkEach(searches, at, (search, where) => (search === "." ? [] : checkRule(search.replace(/\.$/, ""), where, isSearchDomain))));
-  return [...errors, ...checkEach(dnsConfig.options, path.child("options"), (option, where) => (option.name ? [] : [required(where, "must not be empty")]))];
+  if (searches.join(" ").length > searchCharactersMax)
+    errors.push(invalid(at, searches, `must not have more than ${searchCharactersMax} characters (including spaces) in the search list`));
+  errors.push(
+    ...checkEach(searches, at, (search, where) => (search === "." ? [] : checkRule(search.replace(/\.$/, ""), where, isSearchDomain))),
+  );
+  return [
+    ...errors,
+    ...checkEach(dnsConfig.options, path.child("options"), (option, where) => (option.name ? [] : [required(where, "must not be empty")])),
+  ];
 }
 
 /** Like a subdomain, with underscores, which service records use. */
@@ -138,6 +179,7 @@ function validateOS(spec: corev1.PodSpec, path: FieldPath): FieldError[] {
   if (!spec.os.name) return [required(at, "cannot be empty")];
   const errors = checkOptionalOneOf(spec.os.name, at, ["linux", "windows"]);
   if (spec.os.name !== "linux") return errors;
-  if (spec.securityContext?.windowsOptions !== undefined) errors.push(forbidden(path.child("securityContext", "windowsOptions"), "windows options cannot be set for a linux pod"));
+  if (spec.securityContext?.windowsOptions !== undefined)
+    errors.push(forbidden(path.child("securityContext", "windowsOptions"), "windows options cannot be set for a linux pod"));
   return errors;
 }

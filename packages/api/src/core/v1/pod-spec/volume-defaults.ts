@@ -21,7 +21,12 @@ export function setVolumeDefaults(volume: corev1.Volume): void {
 }
 
 /** Systems that persistent volumes can name too. */
-export function setStorageSystemDefaults(source: Pick<corev1.VolumeSource, "iscsi" | "azureDisk"> & { rbd?: corev1.RBDVolumeSource | corev1.RBDPersistentVolumeSource | undefined; scaleIO?: corev1.ScaleIOVolumeSource | corev1.ScaleIOPersistentVolumeSource | undefined }): void {
+export function setStorageSystemDefaults(
+  source: Pick<corev1.VolumeSource, "iscsi" | "azureDisk"> & {
+    rbd?: corev1.RBDVolumeSource | corev1.RBDPersistentVolumeSource | undefined;
+    scaleIO?: corev1.ScaleIOVolumeSource | corev1.ScaleIOPersistentVolumeSource | undefined;
+  },
+): void {
   if (source.iscsi !== undefined) source.iscsi.iscsiInterface ||= "default";
   if (source.rbd !== undefined) {
     source.rbd.pool ||= "rbd";

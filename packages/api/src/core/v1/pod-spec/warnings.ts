@@ -1,5 +1,5 @@
 // Things that are legal and rarely meant. Source: kubernetes pkg/api/pod/warnings.go.
-import { type FieldPath } from "@lenj/apimachinery";
+import type { FieldPath } from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 
 export function podTemplateWarnings(template: corev1.PodTemplateSpec | undefined, path: FieldPath): string[] {
@@ -12,10 +12,13 @@ export function podSpecWarnings(spec: corev1.PodSpec, path: FieldPath): string[]
     const replacement = deprecatedNodeLabels[label];
     if (replacement !== undefined) warnings.push(`${path.child("nodeSelector").key(label)}: ${replacement}`);
   }
-  for (const [position, volume] of (spec.volumes ?? []).entries()) warnings.push(...volumeWarnings(volume, path.child("volumes").index(position)));
-  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) warnings.push(`${path.child("terminationGracePeriodSeconds")}: must be >= 0; negative values are invalid and will be treated as 1`);
+  for (const [position, volume] of (spec.volumes ?? []).entries())
+    warnings.push(...volumeWarnings(volume, path.child("volumes").index(position)));
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0)
+    warnings.push(`${path.child("terminationGracePeriodSeconds")}: must be >= 0; negative values are invalid and will be treated as 1`);
   for (const field of ["initContainers", "containers"] as const) {
-    for (const [position, container] of (spec[field] ?? []).entries()) warnings.push(...containerWarnings(container, path.child(field).index(position)));
+    for (const [position, container] of (spec[field] ?? []).entries())
+      warnings.push(...containerWarnings(container, path.child(field).index(position)));
   }
   return [...warnings, ...duplicatePortWarnings(spec, path)];
 }
@@ -44,7 +47,10 @@ function containerWarnings(container: corev1.Container, path: FieldPath): string
   const warnings: string[] = [];
   const seen = new Set<string>();
   for (const [position, variable] of (container.env ?? []).entries()) {
-    if (seen.has(variable.name)) warnings.push(`${path.child("env").index(position)}: hides previous definition of "${variable.name}", which may be dropped when using apply`);
+    if (seen.has(variable.name))
+      warnings.push(
+        `${path.child("env").index(position)}: hides previous definition of "${variable.name}", which may be dropped when using apply`,
+      );
     seen.add(variable.name);
   }
   return warnings;

@@ -15,7 +15,11 @@ export const podTemplate = defineResource<corev1.PodTemplate>({
   storageVersionHash: "LIXB2x4IFpk=",
   hasGeneration: true,
   defaults: ({ template }) => setPodTemplateDefaults(template),
-  strategy: { validateCreate: validate, validateUpdate: validate, warningsOnCreate: ({ template }) => podTemplateWarnings(template, templatePath) },
+  strategy: {
+    validateCreate: validate,
+    validateUpdate: validate,
+    warningsOnCreate: ({ template }) => podTemplateWarnings(template, templatePath),
+  },
   unknownFieldLabel: coreUnknownFieldLabel,
   returnsDeletedObject: true,
   table: defineTable<corev1.PodTemplate>([

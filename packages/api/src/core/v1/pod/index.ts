@@ -1,4 +1,12 @@
-import { actionSubresource, coreUnknownFieldLabel, defineResource, FieldPath, objectSubresource, statusSubresource, withStatus } from "@lenj/apimachinery";
+import {
+  actionSubresource,
+  coreUnknownFieldLabel,
+  defineResource,
+  FieldPath,
+  objectSubresource,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { podSpecWarnings } from "../pod-spec/warnings.js";
 import { setPodDefaults } from "./defaults.js";
@@ -35,7 +43,11 @@ export const pod = defineResource<corev1.Pod>({
     actionSubresource("portforward", options("PodPortForwardOptions"), ["create", "get"]),
     actionSubresource("proxy", options("PodProxyOptions"), ["create", "delete", "get", "patch", "update"]),
     objectSubresource("resize", gvk, resizeStrategy),
-    statusSubresource(gvk, { keepMetadata: ["ownerReferences"], prepareForUpdate: preparePodStatus, validateUpdate: validatePodStatusUpdate }),
+    statusSubresource(gvk, {
+      keepMetadata: ["ownerReferences"],
+      prepareForUpdate: preparePodStatus,
+      validateUpdate: validatePodStatusUpdate,
+    }),
   ],
   selectableFields: [
     { label: "spec.nodeName", value: ({ spec }) => spec?.nodeName ?? "" },

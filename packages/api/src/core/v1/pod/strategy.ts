@@ -8,7 +8,14 @@ export function prepareNewPod(pod: corev1.Pod): void {
   const spec = pod.spec ?? ({ containers: [] } as corev1.PodSpec);
   pod.status = { phase: "Pending", qosClass: podQOSClass(spec) };
   if ((spec.schedulingGates ?? []).length > 0) {
-    pod.status.conditions = [{ type: "PodScheduled", status: "False", reason: "SchedulingGated", message: "Scheduling is blocked due to non-empty scheduling gates" }];
+    pod.status.conditions = [
+      {
+        type: "PodScheduled",
+        status: "False",
+        reason: "SchedulingGated",
+        message: "Scheduling is blocked due to non-empty scheduling gates",
+      },
+    ];
   }
 }
 

@@ -12,13 +12,25 @@ interface Progress {
 export const podTable = defineTable<corev1.Pod>(
   [
     name,
-    [column("Ready", { description: "Ready containers and all containers." }), (pod) => show(pod, ({ ready, total }) => `${ready}/${total}`)],
+    [
+      column("Ready", { description: "Ready containers and all containers." }),
+      (pod) => show(pod, ({ ready, total }) => `${ready}/${total}`),
+    ],
     [column("Status", { description: "What the pod is doing, or why it is not." }), (pod) => show(pod, ({ reason }) => reason)],
-    [column("Restarts", { description: "How often containers were restarted, and how long ago the last time was." }), (pod, nowMs) => observeProgress(pod, nowMs).restarts],
+    [
+      column("Restarts", { description: "How often containers were restarted, and how long ago the last time was." }),
+      (pod, nowMs) => observeProgress(pod, nowMs).restarts,
+    ],
     age,
-    [column("IP", { wide: true, description: "Address of the pod." }), ({ status }) => status?.podIPs?.[0]?.ip || status?.podIP || "<none>"],
+    [
+      column("IP", { wide: true, description: "Address of the pod." }),
+      ({ status }) => status?.podIPs?.[0]?.ip || status?.podIP || "<none>",
+    ],
     [column("Node", { wide: true, description: "Node the pod is bound to." }), ({ spec }) => spec?.nodeName || "<none>"],
-    [column("Nominated Node", { wide: true, description: "Node on which room is being made for the pod." }), ({ status }) => status?.nominatedNodeName || "<none>"],
+    [
+      column("Nominated Node", { wide: true, description: "Node on which room is being made for the pod." }),
+      ({ status }) => status?.nominatedNodeName || "<none>",
+    ],
     [column("Readiness Gates", { wide: true, description: "Fulfilled and all readiness gates." }), formatReadinessGates],
   ],
   completedCondition,
@@ -29,7 +41,8 @@ function show(pod: corev1.Pod, pick: (progress: Progress) => string): string {
 }
 
 function completedCondition({ status }: corev1.Pod): RowCondition[] {
-  if (status?.phase === "Succeeded") return [{ type: "Completed", status: "True", reason: "Succeeded", message: "The pod has completed successfully." }];
+  if (status?.phase === "Succeeded")
+    return [{ type: "Completed", status: "True", reason: "Succeeded", message: "The pod has completed successfully." }];
   if (status?.phase === "Failed") return [{ type: "Completed", status: "True", reason: "Failed", message: "The pod failed." }];
   return [];
 }
@@ -62,7 +75,9 @@ function observeProgress(pod: corev1.Pod, nowMs: number): Progress {
   let reason = status.reason || status.phase || "";
   const gated = status.conditions?.some((condition) => condition.type === "PodScheduled" && condition.reason === "SchedulingGated");
   if (gated) reason = "SchedulingGated";
-  const sidecars = new Set((spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always").map((container) => container.name));
+  const sidecars = new Set(
+    (spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always").map((container) => container.name),
+  );
   const total = (spec?.containers ?? []).length + sidecars.size;
   const init = observeInit(pod, sidecars);
   let { ready } = init;
@@ -102,7 +117,10 @@ function observeInit(pod: corev1.Pod, sidecars: ReadonlySet<string>): InitProgre
   return progress;
 }
 
-function observeContainers(pod: corev1.Pod, from: { reason: string; ready: number; restarts: Restarts }): { reason: string; ready: number } {
+function observeContainers(
+  pod: corev1.Pod,
+  from: { reason: string; ready: number; restarts: Restarts },
+): { reason: string; ready: number } {
   let { reason, ready } = from;
   let hasRunning = false;
   let failure = "";
@@ -135,6 +153,8 @@ function formatTermination(terminated: corev1.ContainerStateTerminated): string 
 function formatReadinessGates({ spec, status }: corev1.Pod): string {
   const gates = spec?.readinessGates ?? [];
   if (gates.length === 0) return "<none>";
-  const fulfilled = gates.filter((gate) => status?.conditions?.some((condition) => condition.type === gate.conditionType && condition.status === "True"));
+  const fulfilled = gates.filter((gate) =>
+    status?.conditions?.some((condition) => condition.type === gate.conditionType && condition.status === "True"),
+  );
   return `${fulfilled.length}/${gates.length}`;
 }

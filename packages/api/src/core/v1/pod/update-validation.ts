@@ -10,7 +10,10 @@ const specPath = FieldPath.of("spec");
 const emptySpec: corev1.PodSpec = { containers: [] };
 
 const updatableFields = [
-  "`spec.containers[*].image`", "`spec.initContainers[*].image`", "`spec.activeDeadlineSeconds`", "`spec.tolerations` (only additions to existing tolerations)",
+  "`spec.containers[*].image`",
+  "`spec.initContainers[*].image`",
+  "`spec.activeDeadlineSeconds`",
+  "`spec.tolerations` (only additions to existing tolerations)",
   "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
 ].join(",");
 
@@ -20,30 +23,40 @@ export function validatePodUpdate(pod: corev1.Pod, old: corev1.Pod): FieldError[
   const errors = validatePodAsStored(pod);
   for (const field of ["containers", "initContainers"] as const) {
     const at = specPath.child(field);
-    if ((spec[field] ?? []).length !== (oldSpec[field] ?? []).length) return [...errors, forbidden(at, "pod updates may not add or remove containers")];
-    for (const [position, container] of (spec[field] ?? []).entries()) if (!container.image) errors.push(required(at.index(position).child("image")));
+    if ((spec[field] ?? []).length !== (oldSpec[field] ?? []).length)
+      return [...errors, forbidden(at, "pod updates may not add or remove containers")];
+    for (const [position, container] of (spec[field] ?? []).entries())
+      if (!container.image) errors.push(required(at.index(position).child("image")));
   }
   const deadline = validateDeadline(spec, oldSpec);
   if (deadline.length > 0) return [...errors, ...deadline];
   errors.push(...validateAddedTolerations(spec, oldSpec), ...validateRemovedGates(spec, oldSpec));
   if (semanticEqual(spec, oldSpec)) return errors;
   const rest = withoutMutable(spec, oldSpec);
-  if (!semanticEqual(rest, oldSpec)) errors.push(forbidden(specPath, `pod updates may not change fields other than ${updatableFields}\n${describeDifference(oldSpec, rest)}`));
+  if (!semanticEqual(rest, oldSpec))
+    errors.push(
+      forbidden(specPath, `pod updates may not change fields other than ${updatableFields}\n${describeDifference(oldSpec, rest)}`),
+    );
   return errors;
 }
 
 function validateDeadline(spec: corev1.PodSpec, old: corev1.PodSpec): FieldError[] {
   const at = specPath.child("activeDeadlineSeconds");
   const deadline = spec.activeDeadlineSeconds;
-  if (deadline === undefined) return old.activeDeadlineSeconds === undefined ? [] : [invalid(at, null, "must not update from a positive integer to nil value")];
+  if (deadline === undefined)
+    return old.activeDeadlineSeconds === undefined ? [] : [invalid(at, null, "must not update from a positive integer to nil value")];
   if (deadline < 0 || deadline > 2 ** 31 - 1) return [invalid(at, deadline, "must be between 0 and 2147483647, inclusive")];
-  return old.activeDeadlineSeconds !== undefined && old.activeDeadlineSeconds < deadline ? [invalid(at, deadline, "must be less than or equal to previous value")] : [];
+  return old.activeDeadlineSeconds !== undefined && old.activeDeadlineSeconds < deadline
+    ? [invalid(at, deadline, "must be less than or equal to previous value")]
+    : [];
 }
 
 function validateAddedTolerations(spec: corev1.PodSpec, old: corev1.PodSpec): FieldError[] {
   const at = specPath.child("tolerations");
   const kept = (old.tolerations ?? []).every((toleration) =>
-    (spec.tolerations ?? []).some((candidate) => semanticEqual({ ...candidate, tolerationSeconds: undefined }, { ...toleration, tolerationSeconds: undefined })),
+    (spec.tolerations ?? []).some((candidate) =>
+      semanticEqual({ ...candidate, tolerationSeconds: undefined }, { ...toleration, tolerationSeconds: undefined }),
+    ),
   );
   if (!kept) return [forbidden(at, "existing toleration can not be modified except its tolerationSeconds")];
   return validateTolerations(spec.tolerations, at);
@@ -52,7 +65,14 @@ function validateAddedTolerations(spec: corev1.PodSpec, old: corev1.PodSpec): Fi
 function validateRemovedGates(spec: corev1.PodSpec, old: corev1.PodSpec): FieldError[] {
   const known = new Set((old.schedulingGates ?? []).map((gate) => gate.name));
   return (spec.schedulingGates ?? []).flatMap((gate, position) =>
-    known.has(gate.name) ? [] : [forbidden(specPath.child("schedulingGates").index(position).child("name"), `only deletion is allowed, but found new scheduling gate '${gate.name}'`)],
+    known.has(gate.name)
+      ? []
+      : [
+          forbidden(
+            specPath.child("schedulingGates").index(position).child("name"),
+            `only deletion is allowed, but found new scheduling gate '${gate.name}'`,
+          ),
+        ],
   );
 }
 
@@ -65,7 +85,8 @@ function withoutMutable(spec: corev1.PodSpec, old: corev1.PodSpec): corev1.PodSp
   rest.activeDeadlineSeconds = old.activeDeadlineSeconds;
   rest.tolerations = old.tolerations;
   rest.schedulingGates = old.schedulingGates;
-  if ((old.terminationGracePeriodSeconds ?? 0) < 0 && rest.terminationGracePeriodSeconds === 1) rest.terminationGracePeriodSeconds = old.terminationGracePeriodSeconds;
+  if ((old.terminationGracePeriodSeconds ?? 0) < 0 && rest.terminationGracePeriodSeconds === 1)
+    rest.terminationGracePeriodSeconds = old.terminationGracePeriodSeconds;
   // A pod that is held back has not been placed yet, so where it may go can still be narrowed.
   if ((old.schedulingGates ?? []).length > 0) {
     rest.nodeSelector = narrowedSelector(spec, old) ? old.nodeSelector : rest.nodeSelector;
@@ -82,12 +103,16 @@ function narrowedSelector(spec: corev1.PodSpec, old: corev1.PodSpec): boolean {
 
 export function validateEphemeralContainersUpdate(pod: corev1.Pod, old: corev1.Pod): FieldError[] {
   const errors = validatePodAsStored(pod);
-  if (old.metadata?.annotations?.[mirrorAnnotation] !== undefined) return [forbidden("", "static pods do not support ephemeral containers")];
+  if (old.metadata?.annotations?.[mirrorAnnotation] !== undefined)
+    return [forbidden("", "static pods do not support ephemeral containers")];
   const at = specPath.child("ephemeralContainers");
   for (const container of old.spec?.ephemeralContainers ?? []) {
     const now = pod.spec?.ephemeralContainers?.find((candidate) => candidate.name === container.name);
     if (now === undefined) errors.push(forbidden(at, `existing ephemeral containers "${container.name}" may not be removed\n`));
-    else if (!semanticEqual(now, container)) errors.push(forbidden(at, `existing ephemeral containers "${container.name}" may not be changed\n${describeDifference(container, now)}`));
+    else if (!semanticEqual(now, container))
+      errors.push(
+        forbidden(at, `existing ephemeral containers "${container.name}" may not be changed\n${describeDifference(container, now)}`),
+      );
   }
   return errors;
 }
@@ -97,10 +122,13 @@ export function validateResize(pod: corev1.Pod, old: corev1.Pod): FieldError[] {
   if (old.metadata?.annotations?.[mirrorAnnotation] !== undefined) return [forbidden("", "static pods cannot be resized")];
   const spec = pod.spec ?? emptySpec;
   const oldSpec = old.spec ?? emptySpec;
-  if (podQOSClass(spec) !== (old.status?.qosClass ?? podQOSClass(oldSpec))) errors.push(invalid(specPath, podQOSClass(spec), "Pod QOS Class may not change as a result of resizing"));
+  if (podQOSClass(spec) !== (old.status?.qosClass ?? podQOSClass(oldSpec)))
+    errors.push(invalid(specPath, podQOSClass(spec), "Pod QOS Class may not change as a result of resizing"));
   for (const field of ["initContainers", "containers"] as const) {
     for (const [position, container] of (spec[field] ?? []).entries()) {
-      errors.push(...validateContainerResize(container, oldSpec[field]?.[position], specPath.child(field).index(position).child("resources")));
+      errors.push(
+        ...validateContainerResize(container, oldSpec[field]?.[position], specPath.child(field).index(position).child("resources")),
+      );
     }
   }
   return errors;
@@ -112,8 +140,10 @@ function validateContainerResize(container: corev1.Container, old: corev1.Contai
   for (const field of ["requests", "limits"] as const) {
     const now = container.resources?.[field] ?? {};
     const before = old?.resources?.[field] ?? {};
-    if (["cpu", "memory"].some((resource) => before[resource] !== undefined && now[resource] === undefined)) errors.push(forbidden(path.child(field), `resource ${field} cannot be removed`));
-    const fixed = (list: Readonly<Record<string, string>>): object => Object.fromEntries(Object.entries(list).filter(([resource]) => resource !== "cpu" && resource !== "memory"));
+    if (["cpu", "memory"].some((resource) => before[resource] !== undefined && now[resource] === undefined))
+      errors.push(forbidden(path.child(field), `resource ${field} cannot be removed`));
+    const fixed = (list: Readonly<Record<string, string>>): object =>
+      Object.fromEntries(Object.entries(list).filter(([resource]) => resource !== "cpu" && resource !== "memory"));
     if (!semanticEqual(fixed(now), fixed(before))) errors.push(forbidden(specPath, "only cpu and memory resources are mutable"));
   }
   return errors;

@@ -12,9 +12,11 @@ export const mirrorAnnotation = "kubernetes.io/config.mirror";
 
 export function validatePod(pod: corev1.Pod): FieldError[] {
   const errors = validatePodAsStored(pod);
-  if ((pod.spec?.ephemeralContainers ?? []).length > 0) errors.push(forbidden(specPath.child("ephemeralContainers"), "cannot be set on create"));
+  if ((pod.spec?.ephemeralContainers ?? []).length > 0)
+    errors.push(forbidden(specPath.child("ephemeralContainers"), "cannot be set on create"));
   // Gates hold a pod back from being scheduled, which has happened here already.
-  if (pod.spec?.nodeName && (pod.spec.schedulingGates ?? []).length > 0) errors.push(forbidden(specPath.child("nodeName"), "cannot be set until all schedulingGates have been cleared"));
+  if (pod.spec?.nodeName && (pod.spec.schedulingGates ?? []).length > 0)
+    errors.push(forbidden(specPath.child("nodeName"), "cannot be set until all schedulingGates have been cleared"));
   return errors;
 }
 
@@ -31,16 +33,27 @@ export function validatePodAsStored(pod: corev1.Pod): FieldError[] {
 
 function validateMirror(pod: corev1.Pod, spec: corev1.PodSpec): FieldError[] {
   if (pod.metadata?.annotations?.[mirrorAnnotation] === undefined || spec.nodeName) return [];
-  return [invalid(FieldPath.of("metadata", "annotations").key(mirrorAnnotation), spec.nodeName ?? "", "must set spec.nodeName if mirror pod annotation is set")];
+  return [
+    invalid(
+      FieldPath.of("metadata", "annotations").key(mirrorAnnotation),
+      spec.nodeName ?? "",
+      "must set spec.nodeName if mirror pod annotation is set",
+    ),
+  ];
 }
 
 export function validatePodStatusUpdate(pod: corev1.Pod, old: corev1.Pod): FieldError[] {
   const path = FieldPath.of("status");
   const status = pod.status ?? {};
   const errors: FieldError[] = [];
-  if ((pod.spec?.nodeName ?? "") !== (old.spec?.nodeName ?? "") && old.spec?.nodeName) errors.push(forbidden("status.nodeName", "may not be changed directly"));
+  if ((pod.spec?.nodeName ?? "") !== (old.spec?.nodeName ?? "") && old.spec?.nodeName)
+    errors.push(forbidden("status.nodeName", "may not be changed directly"));
   errors.push(...checkOptionalRule(status.nominatedNodeName, path.child("nominatedNodeName"), isDNS1123Subdomain));
-  errors.push(...checkEach(status.conditions, path.child("conditions"), (condition, at) => (condition.type.includes("/") ? checkRule(condition.type, at.child("Type"), isQualifiedName) : [])));
+  errors.push(
+    ...checkEach(status.conditions, path.child("conditions"), (condition, at) =>
+      condition.type.includes("/") ? checkRule(condition.type, at.child("Type"), isQualifiedName) : [],
+    ),
+  );
   errors.push(...validateTransitions(pod, old, "containerStatuses", path), ...validateTransitions(pod, old, "initContainerStatuses", path));
   const addresses = status.podIPs ?? [];
   errors.push(...checkEach(addresses, path.child("podIPs"), ({ ip }, at) => checkIP(ip ?? "", at)));
@@ -49,7 +62,12 @@ export function validatePodStatusUpdate(pod: corev1.Pod, old: corev1.Pod): Field
 }
 
 /** What ended for good does not run again. */
-function validateTransitions(pod: corev1.Pod, old: corev1.Pod, field: "containerStatuses" | "initContainerStatuses", path: FieldPath): FieldError[] {
+function validateTransitions(
+  pod: corev1.Pod,
+  old: corev1.Pod,
+  field: "containerStatuses" | "initContainerStatuses",
+  path: FieldPath,
+): FieldError[] {
   const policy = pod.spec?.restartPolicy;
   if (policy !== "Never" && policy !== "OnFailure") return [];
   const containers = (field === "containerStatuses" ? pod.spec?.containers : pod.spec?.initContainers) ?? [];

@@ -1,4 +1,22 @@
-import { age, column, compileLabelMap, coreUnknownFieldLabel, defineResource, defineTable, type FieldError, FieldPath, formatLabels, invalid, name, notSupported, required, scaleSubresource, statusSubresource, validateNonNegative, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  compileLabelMap,
+  coreUnknownFieldLabel,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  formatLabels,
+  invalid,
+  name,
+  notSupported,
+  required,
+  scaleSubresource,
+  statusSubresource,
+  validateNonNegative,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { templateCells } from "../../../table/cells.js";
 import { setPodTemplateDefaults } from "../pod-spec/defaults.js";
@@ -18,7 +36,11 @@ export const replicationController = defineResource<corev1.ReplicationController
   storageVersionHash: "Jond2If31h0=",
   hasGeneration: true,
   defaults: setDefaults,
-  strategy: withStatus({ validateCreate: validate, validateUpdate: validate, warningsOnCreate: ({ spec }) => podTemplateWarnings(spec?.template, specPath.child("template")) }),
+  strategy: withStatus({
+    validateCreate: validate,
+    validateUpdate: validate,
+    warningsOnCreate: ({ spec }) => podTemplateWarnings(spec?.template, specPath.child("template")),
+  }),
   subresources: [
     scaleSubresource({
       replicas: ({ spec }) => spec?.replicas ?? 0,
@@ -55,13 +77,17 @@ function setDefaults(object: corev1.ReplicationController): void {
 }
 
 function validate({ spec = {} }: corev1.ReplicationController): FieldError[] {
-  const errors = [...validateNonNegative(spec.minReadySeconds, specPath.child("minReadySeconds")), ...validateNonNegative(spec.replicas, specPath.child("replicas"))];
+  const errors = [
+    ...validateNonNegative(spec.minReadySeconds, specPath.child("minReadySeconds")),
+    ...validateNonNegative(spec.replicas, specPath.child("replicas")),
+  ];
   if (Object.keys(spec.selector ?? {}).length === 0) errors.push(required(specPath.child("selector")));
   const at = specPath.child("template");
   const { template } = spec;
   if (template === undefined) return [...errors, required(at)];
   const labels = template.metadata?.labels;
-  if (!compileLabelMap(spec.selector).matches(labels)) errors.push(invalid(at.child("metadata", "labels"), labels, "`selector` does not match template `labels`"));
+  if (!compileLabelMap(spec.selector).matches(labels))
+    errors.push(invalid(at.child("metadata", "labels"), labels, "`selector` does not match template `labels`"));
   errors.push(...validatePodTemplate(template, at));
   const policy = template.spec?.restartPolicy;
   if (policy !== "Always") errors.push(notSupported(at.child("spec", "restartPolicy"), policy ?? "", ["Always"]));

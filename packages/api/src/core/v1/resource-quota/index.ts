@@ -1,4 +1,19 @@
-import { age, column, coreUnknownFieldLabel, defineResource, defineTable, type FieldError, FieldPath, immutableMessage, invalid, name, Quantity, semanticEqual, statusSubresource, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  coreUnknownFieldLabel,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  immutableMessage,
+  invalid,
+  name,
+  Quantity,
+  semanticEqual,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { roundResourceList } from "../pod-spec/defaults.js";
 import { isIntegerResource, validateResourceName } from "../resources/resource-names.js";
@@ -24,17 +39,35 @@ export const resourceQuota = defineResource<corev1.ResourceQuota>({
   returnsDeletedObject: true,
   table: defineTable<corev1.ResourceQuota>([
     name,
-    [column("Request", { description: "Used and allowed requests, and counts of objects." }), (object) => formatUse(object, (resource) => !resource.startsWith("limits."))],
-    [column("Limit", { description: "Used and allowed limits." }), (object) => formatUse(object, (resource) => resource.startsWith("limits."))],
+    [
+      column("Request", { description: "Used and allowed requests, and counts of objects." }),
+      (object) => formatUse(object, (resource) => !resource.startsWith("limits.")),
+    ],
+    [
+      column("Limit", { description: "Used and allowed limits." }),
+      (object) => formatUse(object, (resource) => resource.startsWith("limits.")),
+    ],
     age,
   ]),
 });
 
 function formatUse({ status }: corev1.ResourceQuota, wanted: (resource: string) => boolean): string {
-  return Object.keys(status?.hard ?? {}).filter(wanted).sort().map((resource) => `${resource}: ${status?.used?.[resource] ?? "0"}/${status?.hard?.[resource] ?? ""}`).join(", ");
+  return Object.keys(status?.hard ?? {})
+    .filter(wanted)
+    .sort()
+    .map((resource) => `${resource}: ${status?.used?.[resource] ?? "0"}/${status?.hard?.[resource] ?? ""}`)
+    .join(", ");
 }
 
-const scopes = ["Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"];
+const scopes = [
+  "Terminating",
+  "NotTerminating",
+  "BestEffort",
+  "NotBestEffort",
+  "PriorityClass",
+  "CrossNamespacePodAffinity",
+  "VolumeAttributesClass",
+];
 
 function validate({ spec = {} }: corev1.ResourceQuota): FieldError[] {
   const errors: FieldError[] = [];
@@ -48,7 +81,10 @@ function validate({ spec = {} }: corev1.ResourceQuota): FieldError[] {
   const path = FieldPath.of("spec", "scopes");
   const named = spec.scopes ?? [];
   for (const scope of named) if (!scopes.includes(scope)) errors.push(invalid(path, named, "unsupported scope"));
-  if ((named.includes("BestEffort") && named.includes("NotBestEffort")) || (named.includes("Terminating") && named.includes("NotTerminating"))) {
+  if (
+    (named.includes("BestEffort") && named.includes("NotBestEffort")) ||
+    (named.includes("Terminating") && named.includes("NotTerminating"))
+  ) {
     errors.push(invalid(path, named, "conflicting scopes"));
   }
   return errors;

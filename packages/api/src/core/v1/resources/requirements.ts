@@ -1,10 +1,24 @@
 // Requests and limits. Source: kubernetes pkg/apis/core/validation (validateResourceRequirements).
-import { duplicate, type FieldError, type FieldPath, forbidden, invalid, isDNS1123Label, notFound, Quantity, required } from "@lenj/apimachinery";
+import {
+  duplicate,
+  type FieldError,
+  type FieldPath,
+  forbidden,
+  invalid,
+  isDNS1123Label,
+  notFound,
+  Quantity,
+  required,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { checkOptionalRule } from "../../../validation/checks.js";
 import { isHugePages, isIntegerResource, isOvercommitAllowed, validateContainerResourceName } from "./resource-names.js";
 
-export function validateResourceRequirements(resources: corev1.ResourceRequirements | undefined, path: FieldPath, podClaimNames: ReadonlySet<string>): FieldError[] {
+export function validateResourceRequirements(
+  resources: corev1.ResourceRequirements | undefined,
+  path: FieldPath,
+  podClaimNames: ReadonlySet<string>,
+): FieldError[] {
   if (resources === undefined) return [];
   const errors: FieldError[] = [];
   const limits = resources.limits ?? {};
@@ -15,16 +29,21 @@ export function validateResourceRequirements(resources: corev1.ResourceRequireme
     errors.push(...compareWithLimit(resource, { request: text, limit: limits[resource] }, path));
   }
   const named = [...Object.keys(limits), ...Object.keys(requests)];
-  if (named.some(isHugePages) && !named.includes("cpu") && !named.includes("memory")) errors.push(forbidden(path, "HugePages require cpu or memory"));
+  if (named.some(isHugePages) && !named.includes("cpu") && !named.includes("memory"))
+    errors.push(forbidden(path, "HugePages require cpu or memory"));
   return [...errors, ...validateClaims(resources.claims, path.child("claims"), podClaimNames)];
 }
 
 function compareWithLimit(resource: string, amounts: { request: string; limit: string | undefined }, path: FieldPath): FieldError[] {
   const mayDiffer = isOvercommitAllowed(resource);
-  if (amounts.limit === undefined) return mayDiffer ? [] : [required(path.child("limits"), "Limit must be set for non overcommitable resources")];
+  if (amounts.limit === undefined)
+    return mayDiffer ? [] : [required(path.child("limits"), "Limit must be set for non overcommitable resources")];
   const order = Quantity.parse(amounts.request).compare(Quantity.parse(amounts.limit));
-  if (order !== 0 && !mayDiffer) return [invalid(path.child("requests"), amounts.request, `must be equal to ${resource} limit of ${amounts.limit}`)];
-  return order > 0 ? [invalid(path.child("requests"), amounts.request, `must be less than or equal to ${resource} limit of ${amounts.limit}`)] : [];
+  if (order !== 0 && !mayDiffer)
+    return [invalid(path.child("requests"), amounts.request, `must be equal to ${resource} limit of ${amounts.limit}`)];
+  return order > 0
+    ? [invalid(path.child("requests"), amounts.request, `must be less than or equal to ${resource} limit of ${amounts.limit}`)]
+    : [];
 }
 
 function validateAmount(resource: string, text: string, path: FieldPath): FieldError[] {
@@ -32,7 +51,8 @@ function validateAmount(resource: string, text: string, path: FieldPath): FieldE
   const quantity = Quantity.parse(text);
   if (quantity.sign() < 0) errors.push(invalid(path, text, "must be greater than or equal to 0"));
   if (isIntegerResource(resource) && quantity.milliValue() % 1000 !== 0) errors.push(invalid(path, text, "must be an integer"));
-  if (isHugePages(resource) && !isMultipleOfPage(resource, quantity)) errors.push(invalid(path, text, `${text} is not positive integer multiple of ${resource}`));
+  if (isHugePages(resource) && !isMultipleOfPage(resource, quantity))
+    errors.push(invalid(path, text, `${text} is not positive integer multiple of ${resource}`));
   return errors;
 }
 
@@ -46,7 +66,11 @@ function isMultipleOfPage(resource: string, quantity: Quantity): boolean {
   }
 }
 
-function validateClaims(claims: readonly corev1.ResourceClaim[] | undefined, path: FieldPath, podClaimNames: ReadonlySet<string>): FieldError[] {
+function validateClaims(
+  claims: readonly corev1.ResourceClaim[] | undefined,
+  path: FieldPath,
+  podClaimNames: ReadonlySet<string>,
+): FieldError[] {
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   for (const [position, claim] of (claims ?? []).entries()) {

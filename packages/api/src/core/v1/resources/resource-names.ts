@@ -4,8 +4,26 @@ import { type FieldError, type FieldPath, invalid, isQualifiedName } from "@lenj
 const standardContainerResources = new Set(["cpu", "memory", "ephemeral-storage"]);
 
 const standardResources = new Set([
-  "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage",
-  "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers", "storage", "requests.storage",
+  "cpu",
+  "memory",
+  "ephemeral-storage",
+  "requests.cpu",
+  "requests.memory",
+  "requests.ephemeral-storage",
+  "limits.cpu",
+  "limits.memory",
+  "limits.ephemeral-storage",
+  "pods",
+  "resourcequotas",
+  "services",
+  "replicationcontrollers",
+  "secrets",
+  "persistentvolumeclaims",
+  "configmaps",
+  "services.nodeports",
+  "services.loadbalancers",
+  "storage",
+  "requests.storage",
 ]);
 
 export const isHugePages = (resource: string): boolean => resource.startsWith("hugepages-");
@@ -26,13 +44,31 @@ export function isOvercommitAllowed(resource: string): boolean {
 
 /** Resources that are counted in whole things. */
 export function isIntegerResource(resource: string): boolean {
-  return isExtendedResource(resource) || ["pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims", "services.nodeports", "services.loadbalancers"].includes(resource);
+  return (
+    isExtendedResource(resource) ||
+    [
+      "pods",
+      "services",
+      "replicationcontrollers",
+      "resourcequotas",
+      "secrets",
+      "configmaps",
+      "persistentvolumeclaims",
+      "services.nodeports",
+      "services.loadbalancers",
+    ].includes(resource)
+  );
 }
 
 export function validateResourceName(resource: string, path: FieldPath): FieldError[] {
   const errors = isQualifiedName(resource).map((message) => invalid(path, resource, message));
   if (errors.length > 0) return errors;
-  if (!resource.includes("/") && !standardResources.has(resource) && !isHugePages(resource) && !/^(requests|limits)\.hugepages-/.test(resource)) {
+  if (
+    !resource.includes("/") &&
+    !standardResources.has(resource) &&
+    !isHugePages(resource) &&
+    !/^(requests|limits)\.hugepages-/.test(resource)
+  ) {
     errors.push(invalid(path, resource, "must be a standard resource type or fully qualified"));
   }
   return errors;
@@ -41,7 +77,8 @@ export function validateResourceName(resource: string, path: FieldPath): FieldEr
 export function validateContainerResourceName(resource: string, path: FieldPath): FieldError[] {
   const errors = validateResourceName(resource, path);
   if (!resource.includes("/")) {
-    if (!standardContainerResources.has(resource) && !isHugePages(resource)) errors.push(invalid(path, resource, "must be a standard resource for containers"));
+    if (!standardContainerResources.has(resource) && !isHugePages(resource))
+      errors.push(invalid(path, resource, "must be a standard resource for containers"));
   } else if (!isNativeResource(resource) && !isExtendedResource(resource)) {
     errors.push(invalid(path, resource, "doesn't follow extended resource name standard"));
   }

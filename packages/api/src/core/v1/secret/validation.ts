@@ -51,5 +51,9 @@ function requireJSON(data: Readonly<Record<string, string>>, key: string): Field
 }
 
 export function validateSecretUpdate(object: corev1.Secret, old: corev1.Secret): FieldError[] {
-  return [...validateImmutable(object.type, old.type, FieldPath.of("type")), ...validateImmutableData(object, old, ["data"]), ...validateSecret(object)];
+  return [
+    ...validateImmutable(object.type, old.type, FieldPath.of("type")),
+    ...validateImmutableData(object, old, ["data"]),
+    ...validateSecret(object),
+  ];
 }

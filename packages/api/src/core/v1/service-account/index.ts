@@ -1,4 +1,4 @@
-import { age, actionSubresource, coreUnknownFieldLabel, defineResource, defineTable, name } from "@lenj/apimachinery";
+import { actionSubresource, age, coreUnknownFieldLabel, defineResource, defineTable, name } from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 
 export const serviceAccount = defineResource<corev1.ServiceAccount>({

@@ -1,4 +1,11 @@
-import { actionSubresource, coreUnknownFieldLabel, defineResource, nameIsDNS1035Label, statusSubresource, withStatus } from "@lenj/apimachinery";
+import {
+  actionSubresource,
+  coreUnknownFieldLabel,
+  defineResource,
+  nameIsDNS1035Label,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
 import { setServiceDefaults } from "./defaults.js";
 import { keepAllocations } from "./strategy.js";
@@ -20,7 +27,10 @@ export const service = defineResource<corev1.Service>({
   validateName: nameIsDNS1035Label,
   defaults: setServiceDefaults,
   strategy: withStatus({ prepareForUpdate: keepAllocations, validateCreate: validateService, validateUpdate: validateServiceUpdate }),
-  subresources: [actionSubresource("proxy", { group: "", version: "v1", kind: "ServiceProxyOptions" }, ["create", "delete", "get", "patch", "update"]), statusSubresource(gvk)],
+  subresources: [
+    actionSubresource("proxy", { group: "", version: "v1", kind: "ServiceProxyOptions" }, ["create", "delete", "get", "patch", "update"]),
+    statusSubresource(gvk),
+  ],
   selectableFields: [
     { label: "spec.clusterIP", value: ({ spec }) => spec?.clusterIP ?? "" },
     { label: "spec.type", value: ({ spec }) => spec?.type ?? "" },

@@ -18,15 +18,20 @@ export function keepAllocations(service: corev1.Service, old: corev1.Service): v
     if (spec.ipFamilyPolicy === undefined && before.ipFamilyPolicy !== undefined) spec.ipFamilyPolicy = before.ipFamilyPolicy;
   }
   if (usesNodePorts(spec) && usesNodePorts(before)) keepNodePorts(spec, before);
-  if (needsHealthCheck(spec) && needsHealthCheck(before) && !spec.healthCheckNodePort && before.healthCheckNodePort !== undefined) spec.healthCheckNodePort = before.healthCheckNodePort;
+  if (needsHealthCheck(spec) && needsHealthCheck(before) && !spec.healthCheckNodePort && before.healthCheckNodePort !== undefined)
+    spec.healthCheckNodePort = before.healthCheckNodePort;
   dropUnused(spec, before);
 }
 
 function keepNodePorts(spec: corev1.ServiceSpec, before: corev1.ServiceSpec): void {
   for (const port of spec.ports ?? []) {
     if (port.nodePort) continue;
-    const known = before.ports?.find((candidate) => candidate.port === port.port && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"));
-    const taken = (spec.ports ?? []).some((other) => other !== port && other.nodePort === known?.nodePort && other.protocol === port.protocol);
+    const known = before.ports?.find(
+      (candidate) => candidate.port === port.port && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"),
+    );
+    const taken = (spec.ports ?? []).some(
+      (other) => other !== port && other.nodePort === known?.nodePort && other.protocol === port.protocol,
+    );
     if (known?.nodePort && !taken) port.nodePort = known.nodePort;
   }
 }
@@ -42,13 +47,16 @@ function dropUnused(spec: corev1.ServiceSpec, before: corev1.ServiceSpec): void 
   if (usesNodePorts(before) && !usesNodePorts(spec)) {
     for (const port of spec.ports ?? []) if (before.ports?.some((candidate) => candidate.nodePort === port.nodePort)) delete port.nodePort;
   }
-  if (needsHealthCheck(before) && !needsHealthCheck(spec) && spec.healthCheckNodePort === before.healthCheckNodePort) delete spec.healthCheckNodePort;
+  if (needsHealthCheck(before) && !needsHealthCheck(spec) && spec.healthCheckNodePort === before.healthCheckNodePort)
+    delete spec.healthCheckNodePort;
   if (before.type === "LoadBalancer" && spec.type !== "LoadBalancer") {
     if (spec.allocateLoadBalancerNodePorts === before.allocateLoadBalancerNodePorts) delete spec.allocateLoadBalancerNodePorts;
     if (spec.loadBalancerClass === before.loadBalancerClass) delete spec.loadBalancerClass;
   }
-  if (isExternallyAccessible(before) && !isExternallyAccessible(spec) && spec.externalTrafficPolicy === before.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+  if (isExternallyAccessible(before) && !isExternallyAccessible(spec) && spec.externalTrafficPolicy === before.externalTrafficPolicy)
+    delete spec.externalTrafficPolicy;
 }
 
 const usesClusterIP = ({ type }: corev1.ServiceSpec): boolean => type !== "ExternalName";
-const usesNodePorts = ({ type, allocateLoadBalancerNodePorts }: corev1.ServiceSpec): boolean => type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false);
+const usesNodePorts = ({ type, allocateLoadBalancerNodePorts }: corev1.ServiceSpec): boolean =>
+  type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false);

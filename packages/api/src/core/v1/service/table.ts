@@ -20,5 +20,8 @@ function formatExternal({ spec, status }: corev1.Service): string {
 }
 
 function formatPorts({ spec }: corev1.Service): string {
-  return (spec?.ports ?? []).map((port) => `${port.port}${port.nodePort ? `:${port.nodePort}` : ""}/${port.protocol ?? ""}`).join(",") || "<none>";
+  return (
+    (spec?.ports ?? []).map((port) => `${port.port}${port.nodePort ? `:${port.nodePort}` : ""}/${port.protocol ?? ""}`).join(",") ||
+    "<none>"
+  );
 }

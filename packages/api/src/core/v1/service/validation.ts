@@ -1,7 +1,29 @@
 // Source: kubernetes pkg/apis/core/validation (Service).
-import { duplicate, type FieldError, FieldPath, forbidden, invalid, isDNS1123Label, isDNS1123Subdomain, isPortName, isPortNumber, isQualifiedName, required, validateLabels } from "@lenj/apimachinery";
+import {
+  duplicate,
+  type FieldError,
+  FieldPath,
+  forbidden,
+  invalid,
+  isDNS1123Label,
+  isDNS1123Subdomain,
+  isPortName,
+  isPortNumber,
+  isQualifiedName,
+  required,
+  validateLabels,
+} from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
-import { checkCIDR, checkEach, checkIP, checkOneOf, checkOptionalOneOf, checkPort, checkRequiredRule, checkRule } from "../../../validation/checks.js";
+import {
+  checkCIDR,
+  checkEach,
+  checkIP,
+  checkOneOf,
+  checkOptionalOneOf,
+  checkPort,
+  checkRequiredRule,
+  checkRule,
+} from "../../../validation/checks.js";
 import { isExternallyAccessible, needsHealthCheck } from "./defaults.js";
 
 const specPath = FieldPath.of("spec");
@@ -28,7 +50,9 @@ export function validateService({ spec = {} }: corev1.Service): FieldError[] {
 
 function validateType(spec: corev1.ServiceSpec): FieldError[] {
   if (spec.type === "LoadBalancer" || spec.type === "NodePort") {
-    return isHeadless(spec) ? [invalid(specPath.child("clusterIPs").index(0), "None", `may not be set to 'None' for ${spec.type} services`)] : [];
+    return isHeadless(spec)
+      ? [invalid(specPath.child("clusterIPs").index(0), "None", `may not be set to 'None' for ${spec.type} services`)]
+      : [];
   }
   if (spec.type !== "ExternalName") return [];
   const message = "may not be set for ExternalName services";
@@ -36,7 +60,10 @@ function validateType(spec: corev1.ServiceSpec): FieldError[] {
   if ((spec.clusterIPs ?? []).length > 0) errors.push(forbidden(specPath.child("clusterIPs"), message));
   if ((spec.ipFamilies ?? []).length > 0) errors.push(forbidden(specPath.child("ipFamilies"), message));
   if (spec.ipFamilyPolicy !== undefined) errors.push(forbidden(specPath.child("ipFamilyPolicy"), message));
-  return [...errors, ...checkRequiredRule((spec.externalName ?? "").replace(/\.$/, ""), specPath.child("externalName"), isDNS1123Subdomain)];
+  return [
+    ...errors,
+    ...checkRequiredRule((spec.externalName ?? "").replace(/\.$/, ""), specPath.child("externalName"), isDNS1123Subdomain),
+  ];
 }
 
 function validatePorts(spec: corev1.ServiceSpec, path: FieldPath): FieldError[] {
@@ -56,7 +83,8 @@ function validatePorts(spec: corev1.ServiceSpec, path: FieldPath): FieldError[] 
     errors.push(...checkOneOf(port.protocol, at.child("protocol"), ["SCTP", "TCP", "UDP"]));
     errors.push(...checkPort(port.targetPort, at.child("targetPort"), { number: isPortNumber, name: isPortName }));
     if (port.appProtocol !== undefined) errors.push(...checkRule(port.appProtocol, at.child("appProtocol"), isQualifiedName));
-    if (spec.type === "ClusterIP" && port.nodePort) errors.push(forbidden(at.child("nodePort"), "may not be used when `type` is 'ClusterIP'"));
+    if (spec.type === "ClusterIP" && port.nodePort)
+      errors.push(forbidden(at.child("nodePort"), "may not be used when `type` is 'ClusterIP'"));
     const nodeKey = `${port.protocol}/${port.nodePort}`;
     if (port.nodePort && nodePorts.has(nodeKey)) errors.push(duplicate(at.child("nodePort"), port.nodePort));
     nodePorts.add(nodeKey);
@@ -70,11 +98,14 @@ function validatePorts(spec: corev1.ServiceSpec, path: FieldPath): FieldError[] 
 function validateAffinity(spec: corev1.ServiceSpec): FieldError[] {
   const errors = checkOneOf(spec.sessionAffinity, specPath.child("sessionAffinity"), ["ClientIP", "None"]);
   const at = specPath.child("sessionAffinityConfig");
-  if (spec.sessionAffinity === "None" && spec.sessionAffinityConfig !== undefined) errors.push(forbidden(at, "must not be set when session affinity is None"));
+  if (spec.sessionAffinity === "None" && spec.sessionAffinityConfig !== undefined)
+    errors.push(forbidden(at, "must not be set when session affinity is None"));
   if (spec.sessionAffinity !== "ClientIP") return errors;
   const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
   if (seconds === undefined) return [...errors, required(at, "when session affinity type is ClientIP")];
-  return seconds > 0 && seconds <= affinitySecondsMax ? errors : [...errors, invalid(at.child("clientIP", "timeoutSeconds"), seconds, `must be greater than 0 and less than ${affinitySecondsMax}`)];
+  return seconds > 0 && seconds <= affinitySecondsMax
+    ? errors
+    : [...errors, invalid(at.child("clientIP", "timeoutSeconds"), seconds, `must be greater than 0 and less than ${affinitySecondsMax}`)];
 }
 
 function validateClusterIPs(spec: corev1.ServiceSpec): FieldError[] {
@@ -86,9 +117,14 @@ function validateClusterIPs(spec: corev1.ServiceSpec): FieldError[] {
     if (addresses.length === 0) errors.push(required(at));
     else if (addresses[0] !== spec.clusterIP) errors.push(invalid(at, addresses, "first value must match `clusterIP`"));
   } else if (addresses.length > 0) errors.push(invalid(at, addresses, "must be empty when `clusterIP` is not specified"));
-  errors.push(...checkEach(spec.ipFamilies, specPath.child("ipFamilies"), (family, where) => checkOptionalOneOf(family, where, ["IPv4", "IPv6"])));
-  errors.push(...checkOptionalOneOf(spec.ipFamilyPolicy, specPath.child("ipFamilyPolicy"), ["PreferDualStack", "RequireDualStack", "SingleStack"]));
-  if (addresses[0] === "None") return addresses.length > 1 ? [...errors, invalid(at, addresses, "'None' must be the first and only value")] : errors;
+  errors.push(
+    ...checkEach(spec.ipFamilies, specPath.child("ipFamilies"), (family, where) => checkOptionalOneOf(family, where, ["IPv4", "IPv6"])),
+  );
+  errors.push(
+    ...checkOptionalOneOf(spec.ipFamilyPolicy, specPath.child("ipFamilyPolicy"), ["PreferDualStack", "RequireDualStack", "SingleStack"]),
+  );
+  if (addresses[0] === "None")
+    return addresses.length > 1 ? [...errors, invalid(at, addresses, "'None' must be the first and only value")] : errors;
   errors.push(...checkEach(addresses, at, checkIP));
   if (addresses.length > 2) errors.push(invalid(at, addresses, "may only hold up to 2 values"));
   return errors;
@@ -102,10 +138,13 @@ function validateLoadBalancer(spec: corev1.ServiceSpec): FieldError[] {
     if (spec.type !== "LoadBalancer") errors.push(forbidden(ranges, only));
     errors.push(...checkEach(spec.loadBalancerSourceRanges, ranges, (range, at) => checkCIDR(range.trim(), at)));
   }
-  if (spec.allocateLoadBalancerNodePorts !== undefined && spec.type !== "LoadBalancer") errors.push(forbidden(specPath.child("allocateLoadBalancerNodePorts"), only));
+  if (spec.allocateLoadBalancerNodePorts !== undefined && spec.type !== "LoadBalancer")
+    errors.push(forbidden(specPath.child("allocateLoadBalancerNodePorts"), only));
   if (spec.loadBalancerClass === undefined) return errors;
   const at = specPath.child("loadBalancerClass");
-  return spec.type === "LoadBalancer" ? [...errors, ...checkRule(spec.loadBalancerClass, at, isQualifiedName)] : [...errors, forbidden(at, only)];
+  return spec.type === "LoadBalancer"
+    ? [...errors, ...checkRule(spec.loadBalancerClass, at, isQualifiedName)]
+    : [...errors, forbidden(at, only)];
 }
 
 function validateTrafficPolicies(spec: corev1.ServiceSpec): FieldError[] {
@@ -113,12 +152,24 @@ function validateTrafficPolicies(spec: corev1.ServiceSpec): FieldError[] {
   const health = specPath.child("healthCheckNodePort");
   const errors: FieldError[] = [];
   if (isExternallyAccessible(spec)) errors.push(...checkOneOf(spec.externalTrafficPolicy, external, ["Cluster", "Local"]));
-  else if (spec.externalTrafficPolicy) errors.push(invalid(external, spec.externalTrafficPolicy, "may only be set for externally-accessible services"));
+  else if (spec.externalTrafficPolicy)
+    errors.push(invalid(external, spec.externalTrafficPolicy, "may only be set for externally-accessible services"));
   if (needsHealthCheck(spec)) {
     if (!spec.healthCheckNodePort) errors.push(required(health));
-  } else if (spec.healthCheckNodePort) errors.push(invalid(health, spec.healthCheckNodePort, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
-  if (spec.type !== "ExternalName") errors.push(...checkOneOf(spec.internalTrafficPolicy, specPath.child("internalTrafficPolicy"), ["Cluster", "Local"]));
-  return [...errors, ...checkOptionalOneOf(spec.trafficDistribution, specPath.child("trafficDistribution"), ["PreferClose", "PreferSameZone", "PreferSameNode"])];
+  } else if (spec.healthCheckNodePort)
+    errors.push(
+      invalid(health, spec.healthCheckNodePort, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"),
+    );
+  if (spec.type !== "ExternalName")
+    errors.push(...checkOneOf(spec.internalTrafficPolicy, specPath.child("internalTrafficPolicy"), ["Cluster", "Local"]));
+  return [
+    ...errors,
+    ...checkOptionalOneOf(spec.trafficDistribution, specPath.child("trafficDistribution"), [
+      "PreferClose",
+      "PreferSameZone",
+      "PreferSameNode",
+    ]),
+  ];
 }
 
 export function validateServiceUpdate(service: corev1.Service, old: corev1.Service): FieldError[] {
@@ -132,8 +183,11 @@ export function validateServiceUpdate(service: corev1.Service, old: corev1.Servi
   if (was.length > 0 && now.length === 0) errors.push(invalid(at, now, "primary clusterIP can not be unset"));
   else if (was.length > 0 && now[0] !== was[0]) errors.push(invalid(at, now, "may not change once set"));
   const family = before.ipFamilies?.[0];
-  if (family !== undefined && isHeadless(spec) === isHeadless(before) && spec.ipFamilies?.[0] !== family) errors.push(invalid(specPath.child("ipFamilies").index(0), spec.ipFamilies ?? [], "may not change once set"));
-  if (needsHealthCheck(spec) && needsHealthCheck(before) && spec.healthCheckNodePort !== before.healthCheckNodePort) errors.push(forbidden(specPath.child("healthCheckNodePort"), "field is immutable"));
-  if (spec.type === "LoadBalancer" && before.type === "LoadBalancer" && spec.loadBalancerClass !== before.loadBalancerClass) errors.push(invalid(specPath.child("loadBalancerClass"), spec.loadBalancerClass, "may not change once set"));
+  if (family !== undefined && isHeadless(spec) === isHeadless(before) && spec.ipFamilies?.[0] !== family)
+    errors.push(invalid(specPath.child("ipFamilies").index(0), spec.ipFamilies ?? [], "may not change once set"));
+  if (needsHealthCheck(spec) && needsHealthCheck(before) && spec.healthCheckNodePort !== before.healthCheckNodePort)
+    errors.push(forbidden(specPath.child("healthCheckNodePort"), "field is immutable"));
+  if (spec.type === "LoadBalancer" && before.type === "LoadBalancer" && spec.loadBalancerClass !== before.loadBalancerClass)
+    errors.push(invalid(specPath.child("loadBalancerClass"), spec.loadBalancerClass, "may not change once set"));
   return errors;
 }

@@ -1,4 +1,17 @@
-import { age, column, defineResource, defineTable, FieldPath, name, required, semanticEqual, specChanges, tooMany, type FieldError, validateImmutable } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  name,
+  required,
+  semanticEqual,
+  specChanges,
+  tooMany,
+  validateImmutable,
+} from "@lenj/apimachinery";
 import type { discoveryv1 } from "@lenj/proto/k8s";
 import { checkEach, checkOneOf } from "../../../validation/checks.js";
 
@@ -17,11 +30,20 @@ export const endpointSlice = defineResource<discoveryv1.EndpointSlice>({
       port.protocol ??= "TCP";
     }
   },
-  strategy: { validateCreate: validate, validateUpdate: (object, old) => [...validate(object), ...validateImmutable(object.addressType, old.addressType, FieldPath.of("addressType"))] },
+  strategy: {
+    validateCreate: validate,
+    validateUpdate: (object, old) => [
+      ...validate(object),
+      ...validateImmutable(object.addressType, old.addressType, FieldPath.of("addressType")),
+    ],
+  },
   table: defineTable<discoveryv1.EndpointSlice>([
     name,
     [column("AddressType"), ({ addressType }) => addressType ?? ""],
-    [column("Ports"), ({ ports }) => shorten((ports ?? []).map((port) => (port.port === undefined ? port.name || "*" : String(port.port))))],
+    [
+      column("Ports"),
+      ({ ports }) => shorten((ports ?? []).map((port) => (port.port === undefined ? port.name || "*" : String(port.port)))),
+    ],
     [column("Endpoints"), ({ endpoints }) => shorten((endpoints ?? []).flatMap(({ addresses }) => addresses ?? []))],
     age,
   ]),
@@ -38,5 +60,10 @@ function validate({ addressType, endpoints, ports }: discoveryv1.EndpointSlice):
   const errors = checkOneOf(addressType, FieldPath.of("addressType"), ["FQDN", "IPv4", "IPv6"]);
   if ((endpoints ?? []).length > 1000) errors.push(tooMany("endpoints", (endpoints ?? []).length, 1000));
   if ((ports ?? []).length > 20_000) errors.push(tooMany("ports", (ports ?? []).length, 20_000));
-  return [...errors, ...checkEach(endpoints, FieldPath.of("endpoints"), ({ addresses }, at) => ((addresses ?? []).length > 0 ? [] : [required(at.child("addresses"), "must contain at least 1 address")]))];
+  return [
+    ...errors,
+    ...checkEach(endpoints, FieldPath.of("endpoints"), ({ addresses }, at) =>
+      (addresses ?? []).length > 0 ? [] : [required(at.child("addresses"), "must contain at least 1 address")],
+    ),
+  ];
 }

@@ -20,5 +20,8 @@ export const event = defineResource<eventsv1.Event>({
     { label: "reportingController", value: ({ reportingController }) => reportingController ?? "" },
     { label: "type", value: ({ type }) => type ?? "" },
   ],
-  table: { columns: coreEvent.table.columns, row: (object, nowMs): TableCell[] => coreEvent.table.row(eventConversion.toStorage(object) as corev1.Event, nowMs) },
+  table: {
+    columns: coreEvent.table.columns,
+    row: (object, nowMs): TableCell[] => coreEvent.table.row(eventConversion.toStorage(object) as corev1.Event, nowMs),
+  },
 });

@@ -12,11 +12,19 @@ export const ingressClass = defineResource<networkingv1.IngressClass>({
   defaults({ spec }) {
     if (spec?.parameters !== undefined) spec.parameters.scope ??= "Cluster";
   },
-  strategy: { validateUpdate: (object, old) => validateImmutable(object.spec?.controller, old.spec?.controller, FieldPath.of("spec", "controller")) },
+  strategy: {
+    validateUpdate: (object, old) => validateImmutable(object.spec?.controller, old.spec?.controller, FieldPath.of("spec", "controller")),
+  },
   table: defineTable<networkingv1.IngressClass>([
     name,
     [column("Controller"), ({ spec }) => spec?.controller ?? ""],
-    [column("Parameters"), ({ spec }) => (spec?.parameters === undefined ? "<none>" : `${spec.parameters.kind}${spec.parameters.apiGroup ? `.${spec.parameters.apiGroup}` : ""}/${spec.parameters.name}`)],
+    [
+      column("Parameters"),
+      ({ spec }) =>
+        spec?.parameters === undefined
+          ? "<none>"
+          : `${spec.parameters.kind}${spec.parameters.apiGroup ? `.${spec.parameters.apiGroup}` : ""}/${spec.parameters.name}`,
+    ],
     age,
   ]),
 });

@@ -1,4 +1,15 @@
-import { age, column, defineResource, defineTable, FieldPath, name, required, statusSubresource, type FieldError, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  name,
+  required,
+  statusSubresource,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { networkingv1 } from "@lenj/proto/k8s";
 import { checkEach } from "../../../validation/checks.js";
 
@@ -18,7 +29,14 @@ export const ingress = defineResource<networkingv1.Ingress>({
     name,
     [column("Class"), ({ spec }) => spec?.ingressClassName ?? "<none>"],
     [column("Hosts"), formatHosts],
-    [column("Address"), ({ status }) => (status?.loadBalancer?.ingress ?? []).map((point) => point.ip || point.hostname || "").sort().join(",")],
+    [
+      column("Address"),
+      ({ status }) =>
+        (status?.loadBalancer?.ingress ?? [])
+          .map((point) => point.ip || point.hostname || "")
+          .sort()
+          .join(","),
+    ],
     [column("Ports"), ({ spec }) => ((spec?.tls ?? []).length > 0 ? "80, 443" : "80")],
     age,
   ]),
@@ -32,9 +50,16 @@ function formatHosts({ spec }: networkingv1.Ingress): string {
 
 function validate({ spec }: networkingv1.Ingress): FieldError[] {
   const path = FieldPath.of("spec");
-  const errors: FieldError[] = (spec?.rules ?? []).length === 0 && spec?.defaultBackend === undefined ? [required(path, "either `defaultBackend` or `rules` must be specified")] : [];
+  const errors: FieldError[] =
+    (spec?.rules ?? []).length === 0 && spec?.defaultBackend === undefined
+      ? [required(path, "either `defaultBackend` or `rules` must be specified")]
+      : [];
   return [
     ...errors,
-    ...checkEach(spec?.rules, path.child("rules"), (rule, at) => checkEach(rule.http?.paths, at.child("http", "paths"), (item, where) => (item.pathType ? [] : [required(where.child("pathType"), "pathType must be specified")]))),
+    ...checkEach(spec?.rules, path.child("rules"), (rule, at) =>
+      checkEach(rule.http?.paths, at.child("http", "paths"), (item, where) =>
+        item.pathType ? [] : [required(where.child("pathType"), "pathType must be specified")],
+      ),
+    ),
   ];
 }

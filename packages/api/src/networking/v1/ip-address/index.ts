@@ -11,7 +11,19 @@ export const ipAddress = defineResource<networkingv1.IPAddress>({
   shortNames: ["ip"],
   table: defineTable<networkingv1.IPAddress>([
     name,
-    [column("ParentRef"), ({ spec }) => (spec?.parentRef === undefined ? "<none>" : [`${spec.parentRef.resource ?? ""}${spec.parentRef.group ? `.${spec.parentRef.group}` : ""}`.toLowerCase(), spec.parentRef.namespace, spec.parentRef.name].filter(Boolean).join("/"))],
+    [
+      column("ParentRef"),
+      ({ spec }) =>
+        spec?.parentRef === undefined
+          ? "<none>"
+          : [
+              `${spec.parentRef.resource ?? ""}${spec.parentRef.group ? `.${spec.parentRef.group}` : ""}`.toLowerCase(),
+              spec.parentRef.namespace,
+              spec.parentRef.name,
+            ]
+              .filter(Boolean)
+              .join("/"),
+    ],
     age,
   ]),
 });

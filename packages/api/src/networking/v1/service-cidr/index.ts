@@ -10,9 +10,5 @@ export const serviceCIDR = defineResource<networkingv1.ServiceCIDR>({
   storageVersionHash: "gNLvruQhW2g=",
   strategy: withStatus({}),
   subresources: [statusSubresource(gvk)],
-  table: defineTable<networkingv1.ServiceCIDR>([
-    name,
-    [column("CIDRs"), ({ spec }) => (spec?.cidrs ?? []).join(",")],
-    age,
-  ]),
+  table: defineTable<networkingv1.ServiceCIDR>([name, [column("CIDRs"), ({ spec }) => (spec?.cidrs ?? []).join(",")], age]),
 });

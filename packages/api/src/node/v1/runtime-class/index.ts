@@ -11,9 +11,5 @@ export const runtimeClass = defineResource<nodev1.RuntimeClass>({
   allowUnconditionalUpdate: false,
   allowCreateOnUpdate: true,
   strategy: { validateUpdate: (object, old) => validateImmutable(object.handler, old.handler, FieldPath.of("handler")) },
-  table: defineTable<nodev1.RuntimeClass>([
-    name,
-    [column("Handler"), ({ handler }) => handler ?? ""],
-    age,
-  ]),
+  table: defineTable<nodev1.RuntimeClass>([name, [column("Handler"), ({ handler }) => handler ?? ""], age]),
 });

@@ -1,4 +1,18 @@
-import { age, column, defineResource, defineTable, FieldPath, invalid, name, statusSubresource, type FieldError, validateLabelSelector, validateNotOver100Percent, validatePositiveIntOrPercent, withStatus } from "@lenj/apimachinery";
+import {
+  age,
+  column,
+  defineResource,
+  defineTable,
+  type FieldError,
+  FieldPath,
+  invalid,
+  name,
+  statusSubresource,
+  validateLabelSelector,
+  validateNotOver100Percent,
+  validatePositiveIntOrPercent,
+  withStatus,
+} from "@lenj/apimachinery";
 import type { policyv1 } from "@lenj/proto/k8s";
 
 const gvk = { group: "policy", version: "v1", kind: "PodDisruptionBudget" } as const;
@@ -25,10 +39,12 @@ export const podDisruptionBudget = defineResource<policyv1.PodDisruptionBudget>(
 function validate({ spec = {} }: policyv1.PodDisruptionBudget): FieldError[] {
   const path = FieldPath.of("spec");
   const errors: FieldError[] = [];
-  if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) errors.push(invalid(path, spec, "minAvailable and maxUnavailable cannot be both set"));
+  if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined)
+    errors.push(invalid(path, spec, "minAvailable and maxUnavailable cannot be both set"));
   for (const field of ["minAvailable", "maxUnavailable"] as const) {
     const value = spec[field];
-    if (value !== undefined) errors.push(...validatePositiveIntOrPercent(value, path.child(field)), ...validateNotOver100Percent(value, path.child(field)));
+    if (value !== undefined)
+      errors.push(...validatePositiveIntOrPercent(value, path.child(field)), ...validateNotOver100Percent(value, path.child(field)));
   }
   return [...errors, ...validateLabelSelector(spec.selector, path.child("selector"))];
 }

@@ -11,5 +11,8 @@ export const clusterRole = defineResource<rbacv1.ClusterRole>({
   storageVersionHash: "bYE5ZWDrJ44=",
   allowCreateOnUpdate: true,
   validateName: nameIsPathSegment,
-  strategy: { validateCreate: ({ rules }) => validateRules(rules, { namespaced: false }), validateUpdate: ({ rules }) => validateRules(rules, { namespaced: false }) },
+  strategy: {
+    validateCreate: ({ rules }) => validateRules(rules, { namespaced: false }),
+    validateUpdate: ({ rules }) => validateRules(rules, { namespaced: false }),
+  },
 });

@@ -11,5 +11,8 @@ export const role = defineResource<rbacv1.Role>({
   storageVersionHash: "7FuwZcIIItM=",
   allowCreateOnUpdate: true,
   validateName: nameIsPathSegment,
-  strategy: { validateCreate: ({ rules }) => validateRules(rules, { namespaced: true }), validateUpdate: ({ rules }) => validateRules(rules, { namespaced: true }) },
+  strategy: {
+    validateCreate: ({ rules }) => validateRules(rules, { namespaced: true }),
+    validateUpdate: ({ rules }) => validateRules(rules, { namespaced: true }),
+  },
 });

@@ -10,8 +10,5 @@ export const deviceClass = defineResource<resourcev1.DeviceClass>({
   storageVersionHash: "Yk2PTc1Ybxk=",
   hasGeneration: true,
   returnsDeletedObject: true,
-  table: defineTable<resourcev1.DeviceClass>([
-    name,
-    age,
-  ]),
+  table: defineTable<resourcev1.DeviceClass>([name, age]),
 });

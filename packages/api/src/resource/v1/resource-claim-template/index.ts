@@ -9,8 +9,5 @@ export const resourceClaimTemplate = defineResource<resourcev1.ResourceClaimTemp
   scope: "Namespaced",
   storageVersionHash: "TuzjC49aUfM=",
   returnsDeletedObject: true,
-  table: defineTable<resourcev1.ResourceClaimTemplate>([
-    name,
-    age,
-  ]),
+  table: defineTable<resourcev1.ResourceClaimTemplate>([name, age]),
 });

@@ -13,7 +13,17 @@ export const resourceClaim = defineResource<resourcev1.ResourceClaim>({
   subresources: [statusSubresource(gvk, { keepMetadata: "all" })],
   table: defineTable<resourcev1.ResourceClaim>([
     name,
-    [column("State"), ({ metadata, status }) => [metadata?.deletionTimestamp && "deleted", status?.allocation === undefined ? "pending" : "allocated", (status?.reservedFor ?? []).length > 0 && "reserved"].filter(Boolean).join(",")],
+    [
+      column("State"),
+      ({ metadata, status }) =>
+        [
+          metadata?.deletionTimestamp && "deleted",
+          status?.allocation === undefined ? "pending" : "allocated",
+          (status?.reservedFor ?? []).length > 0 && "reserved",
+        ]
+          .filter(Boolean)
+          .join(","),
+    ],
     age,
   ]),
 });

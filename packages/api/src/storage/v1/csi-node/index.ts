@@ -10,9 +10,5 @@ export const csiNode = defineResource<storagev1.CSINode>({
   storageVersionHash: "Pe62DkZtjuo=",
   allowUnconditionalUpdate: false,
   returnsDeletedObject: true,
-  table: defineTable<storagev1.CSINode>([
-    name,
-    [column("Drivers", { type: "integer" }), ({ spec }) => (spec?.drivers ?? []).length],
-    age,
-  ]),
+  table: defineTable<storagev1.CSINode>([name, [column("Drivers", { type: "integer" }), ({ spec }) => (spec?.drivers ?? []).length], age]),
 });

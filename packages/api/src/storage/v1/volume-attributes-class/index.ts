@@ -10,9 +10,5 @@ export const volumeAttributesClass = defineResource<storagev1.VolumeAttributesCl
   storageVersionHash: "Bl3MtjZ/n/s=",
   shortNames: ["vac"],
   returnsDeletedObject: true,
-  table: defineTable<storagev1.VolumeAttributesClass>([
-    name,
-    [column("DriverName"), ({ driverName }) => driverName ?? ""],
-    age,
-  ]),
+  table: defineTable<storagev1.VolumeAttributesClass>([name, [column("DriverName"), ({ driverName }) => driverName ?? ""], age]),
 });

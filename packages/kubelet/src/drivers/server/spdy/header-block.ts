@@ -18,7 +18,10 @@ const dictionaryTail =
 
 /** 1423 bytes, Adler-32 e3c6a7c2. */
 export const dictionary = Buffer.concat([
-  ...[...dictionaryWords, "200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin"].flatMap((word) => [lengthOf(word), Buffer.from(word)]),
+  ...[...dictionaryWords, "200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin"].flatMap((word) => [
+    lengthOf(word),
+    Buffer.from(word),
+  ]),
   Buffer.from(dictionaryTail),
 ]);
 
@@ -37,7 +40,10 @@ export class HeaderCodec {
     const entries = Object.entries(headers);
     const count = Buffer.alloc(4);
     count.writeUInt32BE(entries.length);
-    const plain = Buffer.concat([count, ...entries.flatMap(([name, value]) => [lengthOf(name), Buffer.from(name), lengthOf(value), Buffer.from(value)])]);
+    const plain = Buffer.concat([
+      count,
+      ...entries.flatMap(([name, value]) => [lengthOf(name), Buffer.from(name), lengthOf(value), Buffer.from(value)]),
+    ]);
     return pump(this.#deflate, plain);
   }
 

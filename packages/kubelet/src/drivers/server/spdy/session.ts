@@ -6,7 +6,7 @@
 //     A stream whose reader is slow holds up the connection once its buffer is full, which bounds memory.
 // Source: SPDY protocol draft 3.1 §2; facts of the streams in k8s.io/apimachinery httpstream.
 import { Duplex } from "node:stream";
-import { type Headers, HeaderCodec } from "./header-block.js";
+import { HeaderCodec, type Headers } from "./header-block.js";
 
 const type = { synStream: 1, synReply: 2, rstStream: 3, ping: 6, goAway: 7 } as const;
 const fin = 1;
@@ -68,7 +68,9 @@ export class SPDYSession {
     this.#nextID = options.role === "client" ? 1 : 2;
     if (options.head !== undefined && options.head.length > 0) connection.unshift(options.head);
     connection.on("error", () => connection.destroy());
-    this.closed = this.#read(options.onStream).catch(() => undefined).finally(() => this.close());
+    this.closed = this.#read(options.onStream)
+      .catch(() => undefined)
+      .finally(() => this.close());
   }
 
   async open(headers: Headers): Promise<SPDYStream> {
@@ -180,7 +182,6 @@ export class SPDYSession {
       case type.ping:
         await this.#inOrder(() => this.#control(type.ping, 0, body));
         return;
-      case type.goAway:
       default:
         return;
     }

@@ -104,14 +104,20 @@ export function spdyRuntimeEnd(streams: SPDYStreams): ChannelEnd {
       const status: Buffer[] = [];
       for await (const chunk of streams.error) status.push(chunk as Buffer);
       // No word is a good word in the older protocol versions.
-      yield { channel: channel.status, bytes: status.length > 0 ? Buffer.concat(status) : Buffer.from('{"metadata":{},"status":"Success"}') };
+      yield {
+        channel: channel.status,
+        bytes: status.length > 0 ? Buffer.concat(status) : Buffer.from('{"metadata":{},"status":"Success"}'),
+      };
     },
     async send(frame) {
       if (frame.channel === channel.close) {
         if (frame.bytes[0] === channel.stdin) streams.stdin?.end();
         return;
       }
-      await writeTo(frame.channel === channel.stdin ? streams.stdin : frame.channel === channel.resize ? streams.resize : undefined, frame.bytes);
+      await writeTo(
+        frame.channel === channel.stdin ? streams.stdin : frame.channel === channel.resize ? streams.resize : undefined,
+        frame.bytes,
+      );
     },
     close: () => streams.session.close(),
   };
@@ -154,7 +160,13 @@ async function* merge(sources: readonly (readonly [number, SPDYStream | undefine
   type Step = { number: number; iterator: AsyncIterator<Buffer>; result: IteratorResult<Buffer> };
   const pending = new Map<number, Promise<Step>>();
   const ask = (number: number, iterator: AsyncIterator<Buffer>): void => {
-    pending.set(number, iterator.next().then((result) => ({ number, iterator, result }), () => ({ number, iterator, result: { done: true as const, value: undefined } })));
+    pending.set(
+      number,
+      iterator.next().then(
+        (result) => ({ number, iterator, result }),
+        () => ({ number, iterator, result: { done: true as const, value: undefined } }),
+      ),
+    );
   };
   for (const [number, stream] of sources) if (stream !== undefined) ask(number, stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>);
   while (pending.size > 0) {

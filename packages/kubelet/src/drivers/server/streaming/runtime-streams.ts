@@ -53,7 +53,12 @@ export function openWebSocket(url: string, protocol: string): Promise<WebSocket>
 function upgradeToSPDY(url: string, protocol: string): Promise<{ connection: Duplex; head: Buffer }> {
   return new Promise((resolve, reject) => {
     const make = url.startsWith("https:") ? requestTLS : request;
-    const upgrade = make(url, { method: "POST", agent: false, rejectUnauthorized: false, headers: { connection: "Upgrade", upgrade: "SPDY/3.1", "x-stream-protocol-version": protocol } } as never);
+    const upgrade = make(url, {
+      method: "POST",
+      agent: false,
+      rejectUnauthorized: false,
+      headers: { connection: "Upgrade", upgrade: "SPDY/3.1", "x-stream-protocol-version": protocol },
+    } as never);
     upgrade.once("upgrade", (_, connection, head) => resolve({ connection, head }));
     upgrade.once("response", (response) => {
       response.resume();
