@@ -26,6 +26,8 @@ export default class NativeRunner {
         await onResult(test, await w.run(test.path));
       } catch (e) {
         await onFailure(test, { message: e.message, stack: e.stack });
+        // A worker in which a suite could not even be loaded is not used again, and must not keep the run alive.
+        await w.stop();
         w = undefined;
       }
       if (isolate && w) {
@@ -56,6 +58,7 @@ export default class NativeRunner {
       stop: () =>
         new Promise((r) => {
           done = undefined;
+          if (child.exitCode !== null || child.signalCode !== null) return r();
           child.once("exit", r);
           child.disconnect();
           setTimeout(() => child.kill("SIGKILL"), 500).unref();
