@@ -125,7 +125,8 @@ describe("a cluster of three", () => {
     await cluster.signal(away.name, "SIGKILL");
     const others = cluster.addresses.filter(({ name }) => name !== away.name);
     const rest = createEtcdClient({ endpoints: others.map(({ clientURL }) => clientURL) });
-    for (let round = 0; round < 65; round += 1) {
+    // Well past the 5,000 entries that are kept behind a truncation and the interval between two.
+    for (let round = 0; round < 110; round += 1) {
       await Promise.all(
         Array.from({ length: 100 }, (_unused, number) => rest.put({ key: bytes(`s/${number}`), value: bytes(String(round)) })),
       );
