@@ -32,7 +32,11 @@ function memberFlags(base: number, n: number, cluster: string, folder: string): 
 }
 
 const contenders: readonly Contender[] = [
-  { name: "lenj", basePort: 19_100, command: (n, cluster, folder) => [process.execPath, [storeProgram, ...memberFlags(19_100, n, cluster, folder)]] },
+  {
+    name: "lenj",
+    basePort: 19_100,
+    command: (n, cluster, folder) => [process.execPath, [storeProgram, ...memberFlags(19_100, n, cluster, folder)]],
+  },
   { name: "etcd", basePort: 19_200, command: (n, cluster, folder) => ["etcd", memberFlags(19_200, n, cluster, folder)] },
 ];
 
@@ -55,7 +59,8 @@ async function rate(clients: number, count: number, operation: (n: number) => Pr
 }
 
 async function main(): Promise<void> {
-  if (spawnSync("etcd", ["--version"]).status !== 0) throw new Error("etcd is not installed (Debian package etcd-server): there is nothing to compare with");
+  if (spawnSync("etcd", ["--version"]).status !== 0)
+    throw new Error("etcd is not installed (Debian package etcd-server): there is nothing to compare with");
   const folder = mkdtempSync(`${tmpdir()}/lenj-bench-`);
   const children: ChildProcess[] = [];
   try {
@@ -76,7 +81,9 @@ async function main(): Promise<void> {
       // In turn, so that a change of the machine's speed meets both.
       for (let round = 0; round < rounds; round++) for (const [name, client] of clients) found[name]?.push(await measure(client, round));
       const [ours, theirs] = [median(found["lenj"] ?? []), median(found["etcd"] ?? [])];
-      console.log([work.padEnd(32), ours.toFixed(0).padStart(10), theirs.toFixed(0).padStart(10), (ours / theirs).toFixed(2).padStart(7)].join(" "));
+      console.log(
+        [work.padEnd(32), ours.toFixed(0).padStart(10), theirs.toFixed(0).padStart(10), (ours / theirs).toFixed(2).padStart(7)].join(" "),
+      );
     }
     for (const client of clients.values()) await client.close();
   } finally {

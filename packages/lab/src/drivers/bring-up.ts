@@ -1,7 +1,7 @@
 // From started processes to a cluster that is Ready: waits for each part, writes what the lab itself adds to the cluster.
 import type { Clock } from "@lenj/base";
 import { delay } from "@lenj/base";
-import { type ApiClient, isAlreadyExists, type KubeObject, resources } from "@lenj/client";
+import { type ApiClient, isNotFound, type KubeObject, resources } from "@lenj/client";
 import type { corev1 } from "@lenj/proto/k8s";
 import { clusterObjects } from "../core/cluster-objects.js";
 import type { ProgressEvent } from "../core/control.js";
@@ -120,14 +120,15 @@ export async function readStoreRoles(config: LabConfig): Promise<ReadonlyMap<str
 async function ensureClusterObjects(options: BringUpOptions): Promise<void> {
   for (const { resource, object } of clusterObjects()) {
     await until(options, async () => {
+      const { namespace, name = "" } = object.metadata ?? {};
       try {
-        await options.client.create<KubeObject>(resource, object, { signal: options.signal });
+        // Looked up first: creating a Service that exists fails on its address, not on its name.
+        await options.client.get(resource, { name, ...(namespace === undefined ? {} : { namespace }) }, { signal: options.signal });
         return true;
       } catch (error) {
-        if (isAlreadyExists(error)) return true;
-        // Its namespace may not exist yet, or the api-server is busy with its first start.
-        return undefined;
+        if (!isNotFound(error)) return undefined;
       }
+      return succeeds(() => options.client.create<KubeObject>(resource, object, { signal: options.signal }));
     });
   }
 }
