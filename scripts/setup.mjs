@@ -2,7 +2,7 @@
 // Plain JavaScript, because it runs before a compiler is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -26,7 +26,25 @@ export function setUp({ quiet = false } = {}) {
   step(`${root}node_modules/.bin/tsc`, ["-b", "scripts"]);
   step(process.execPath, [`${root}scripts/dist/generate.js`]);
   step(`${root}node_modules/.bin/tsc`, ["-b"]);
+  linkPrograms();
   say(`generated and compiled (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`);
+}
+
+/** Makes `npx lenj` and its like work: npm links programs when it installs, which is before they are compiled. */
+function linkPrograms() {
+  mkdirSync(`${root}node_modules/.bin`, { recursive: true });
+  for (const folder of readdirSync(`${root}packages`)) {
+    const { bin = {} } = JSON.parse(readFileSync(`${root}packages/${folder}/package.json`, "utf8"));
+    for (const [name, file] of Object.entries(bin)) {
+      const program = `${root}packages/${folder}/${file}`;
+      if (!existsSync(program)) continue;
+      chmodSync(program, 0o755);
+      const link = `${root}node_modules/.bin/${name}`;
+      if (existsSync(link)) continue;
+      rmSync(link, { force: true });
+      symlinkSync(`../../packages/${folder}/${file}`, link);
+    }
+  }
 }
 
 export function step(command, args, options = {}) {
