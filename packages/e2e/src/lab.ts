@@ -66,7 +66,11 @@ export const canRunLabs = process.getuid?.() === 0 && spawnSync("unshare", ["--n
 let sharedInThisFile: { readonly lab: Lab; readonly state: string } | undefined;
 
 export class Lab {
-  constructor(readonly state: string) {}
+  /** `directory`, where the lab has one of its own, goes with the lab. */
+  constructor(
+    readonly state: string,
+    private readonly directory?: string,
+  ) {}
 
   get kubeconfig(): string {
     return `${this.state}/kubeconfig`;
@@ -83,7 +87,8 @@ export class Lab {
 
   /** A lab of the test's own. */
   static async own(...args: string[]): Promise<Lab> {
-    const lab = new Lab(`${mkdtempSync(`${tmpdir()}/lenj-e2e-own-`)}/lab`);
+    const directory = mkdtempSync(`${tmpdir()}/lenj-e2e-own-`);
+    const lab = new Lab(`${directory}/lab`, directory);
     await lab.up(...args);
     return lab;
   }
@@ -96,6 +101,7 @@ export class Lab {
   async down(): Promise<void> {
     const outcome = await this.lenj("down", "--purge");
     if (outcome.code !== 0) throw new Error(`lenj down failed: ${outcome.stderr}`);
+    if (this.directory !== undefined) rmSync(this.directory, { recursive: true, force: true });
   }
 
   lenj(...args: string[]): Promise<Outcome> {
