@@ -72,4 +72,12 @@ describeLab("the examples", () => {
       (await lab.must(["-n", namespace, "logs", "sidecar", "-c", "reader"])).includes("line"),
     );
   }, 90_000);
+
+  it("run an init container, then a native sidecar, then the main container", async () => {
+    await lab.apply(example("native-sidecar"), "-n", namespace);
+    await lab.must(["-n", namespace, "wait", "--for=condition=Ready", "pod/native-sidecar", "--timeout=60s"]);
+    expect((await lab.must(["-n", namespace, "exec", "native-sidecar", "-c", "web", "--", "cat", "/prepared/state"])).trim()).toBe(
+      "prepared",
+    );
+  }, 90_000);
 });
