@@ -1,6 +1,7 @@
 // The store's configuration, decided from its flags.
-import { memberIDOf } from "./drivers/grpc/cluster-service.js";
+
 import type { StoreOptions } from "./options.js";
+import { memberIDOf } from "./services/cluster-service.js";
 
 export interface TLSFiles {
   readonly certFile: string;

@@ -6,23 +6,30 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { ChannelCredentials, type Server } from "@grpc/grpc-js";
+import { ChannelCredentials } from "@grpc/grpc-js";
 import type { Clock, Logger, Random } from "@lenj/base";
 import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
 import { bootstrapLog, type ConfChange, type HardState, MemoryLog } from "@lenj/raft";
+import type { RpcService } from "@lenj/rpc-server";
 import type { StoreConfig, TLSFiles } from "./config.js";
 import { decodeApplied } from "./core/command.js";
-import { StoreError } from "./core/errors.js";
+import { StoreError, toGrpcStatus } from "./core/errors.js";
 import { StateMachine } from "./core/state-machine.js";
-import { addClientServices, createServer, type FrontContext, type ListenOptions, listen } from "./drivers/grpc/front.js";
+import { Face } from "./drivers/face.js";
 import { LeaseKeeper } from "./drivers/lease-keeper.js";
 import { LevelBackend, readApplied } from "./drivers/level/level-backend.js";
 import { LevelLog, type StoredLog } from "./drivers/level/level-log.js";
-import { GrpcPeerTransport, peerService } from "./drivers/peer/peer-transport.js";
+import { peerService, toPeerStatus } from "./drivers/peer/peer-service.js";
+import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
 import { installIncoming } from "./drivers/peer/snapshot-files.js";
 import { Replica } from "./replica/replica.js";
+import type { ServiceContext } from "./services/context.js";
+import { addClientServices, checkCall } from "./services/index.js";
 
 const layoutVersion = 1;
+const peerMessageBytesMax = 64 * 1024 * 1024;
+/** Room for the frame around a request of the largest size. Upstream: grpcOverheadBytes. */
+const requestOverheadBytes = 512 * 1024;
 /** Entries kept behind a truncation. Upstream: SnapshotCatchUpEntries. */
 const catchUpEntries = 5_000;
 
@@ -48,8 +55,8 @@ interface Opened {
 
 export class Member {
   #opened: Opened;
-  #peerServer: Server | undefined;
-  #clientServer: Server | undefined;
+  #peerFace: Face | undefined;
+  #clientFace: Face | undefined;
   readonly #streams = new Set<{ close(): void }>();
   #fail: (error: Error) => void = () => {};
   readonly failed: Promise<Error>;
@@ -94,9 +101,9 @@ export class Member {
 
   async close(): Promise<void> {
     for (const stream of [...this.#streams]) stream.close();
-    if (this.#clientServer !== undefined) await shutDown(this.#clientServer);
+    await this.#clientFace?.shutDown();
     await closeOpened(this.#opened);
-    this.#peerServer?.forceShutdown();
+    await this.#peerFace?.close();
   }
 
   #attach(): void {
@@ -135,12 +142,18 @@ export class Member {
   }
 
   async #listenToPeers(): Promise<void> {
-    const { config, logger } = this.parts;
-    const options = listenOptions(config.listenPeerURLs, config.peerTLS, 64 * 1024 * 1024);
-    const server = createServer(options);
-    this.#peerServer = server;
-    server.addService(
-      PeerService,
+    const { config, clock, logger } = this.parts;
+    const face = new Face({
+      urls: config.listenPeerURLs,
+      tls: config.peerTLS,
+      receiveBytesMax: peerMessageBytesMax,
+      toStatus: toPeerStatus,
+      clock,
+      logger,
+    });
+    this.#peerFace = face;
+    face.driver.addService(
+      PeerService as unknown as RpcService,
       peerService(
         {
           ...this.identity,
@@ -153,23 +166,31 @@ export class Member {
           replaceState: () => this.#replaceState(),
         },
         logger,
-      ) as never,
+      ),
     );
-    await listen(server, options);
+    await face.listen();
   }
 
   async #listenToClients(): Promise<void> {
-    const { config } = this.parts;
-    const options = listenOptions(config.listenClientURLs, config.clientTLS, config.maxRequestBytes);
-    const server = createServer(options);
-    addClientServices(server, this.#frontContext());
-    await listen(server, options);
-    this.#clientServer = server;
+    const { config, clock, logger } = this.parts;
+    const context = this.#serviceContext();
+    const face = new Face({
+      urls: config.listenClientURLs,
+      tls: config.clientTLS,
+      receiveBytesMax: config.maxRequestBytes + requestOverheadBytes,
+      toStatus: toGrpcStatus,
+      onCall: (call) => checkCall(context, call),
+      clock,
+      logger,
+    });
+    this.#clientFace = face;
+    addClientServices(face.driver, context);
+    await face.listen();
   }
 
-  #frontContext(): FrontContext {
+  #serviceContext(): ServiceContext {
     const { config, clock, random, logger } = this.parts;
-    const header = (revision: number): ReturnType<FrontContext["header"]> => ({
+    const header = (revision: number): ReturnType<ServiceContext["header"]> => ({
       clusterId: this.identity.clusterID,
       memberId: this.identity.memberID,
       revision,
@@ -337,11 +358,6 @@ function createIdentity(config: StoreConfig): Identity {
   return identity;
 }
 
-function listenOptions(urls: readonly string[], tls: TLSFiles, maxRequestBytes: number): ListenOptions {
-  const addresses = urls.map((url) => new URL(url).host);
-  return urls.some((url) => url.startsWith("https:")) ? { addresses, tls, maxRequestBytes } : { addresses, maxRequestBytes };
-}
-
 function peerCredentials(tls: TLSFiles, isSecure: boolean): ChannelCredentials {
   if (!isSecure) return ChannelCredentials.createInsecure();
   return ChannelCredentials.createSsl(
@@ -349,17 +365,6 @@ function peerCredentials(tls: TLSFiles, isSecure: boolean): ChannelCredentials {
     readFileSync(tls.keyFile),
     readFileSync(tls.certFile),
   );
-}
-
-/** Requests under way get a moment; then the sockets go. */
-function shutDown(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const force = setTimeout(() => server.forceShutdown(), 2_000);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      resolve();
-    });
-  });
 }
 
 /** An object whose members are always those of the current target. */

@@ -3,7 +3,7 @@
 import type { Clock, Logger, Timer } from "@lenj/base";
 import { StoreError } from "../core/errors.js";
 import type { Replica } from "../replica/replica.js";
-import type { LeaseKeeperPort } from "./grpc/front.js";
+import type { LeaseKeeperPort } from "../services/context.js";
 
 const scanIntervalMs = 500;
 const revokesPerScan = 1_000;

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { answerHealth, type HealthChecks } from "@lenj/component-base";
 import { Gauge, type Registry } from "prom-client";
 import type { Member } from "../../member.js";
-import { storeVersion } from "../grpc/front.js";
+import { storeVersion } from "../../services/context.js";
 
 export interface MetricsServerOptions {
   readonly url: string;

@@ -1,38 +1,19 @@
-// All peers of a member: links to them, and the service that answers theirs.
+// The ways to all peers of a member.
 //
 // Owns:  the links, snapshots under way to peers.
-// Not:   what messages mean (raft), when state is replaced (member).
+// Not:   what messages mean (raft), what peers send here (peer-service).
 
 import { crc32 } from "node:zlib";
-import {
-  type ChannelCredentials,
-  Metadata,
-  type ServerDuplexStream,
-  type ServerReadableStream,
-  type ServiceError,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { type ChannelCredentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { Clock, Logger } from "@lenj/base";
-import type {
-  LeaseRenewReply,
-  LeaseRenewRequest,
-  LeaseTimesReply,
-  LeaseTimesRequest,
-  PeerFrame,
-  PeerReply,
-  SnapshotChunk,
-  SnapshotReply,
-} from "@lenj/proto/raft";
+import type { LeaseRenewReply, LeaseTimesReply, SnapshotChunk } from "@lenj/proto/raft";
 import type { Message, SnapMessage } from "@lenj/raft";
 import type { PeerAddress, PeerTransport } from "../../replica/ports.js";
-import { serviceError, unary } from "../grpc/call.js";
 import type { LeaseForwarder } from "../lease-keeper.js";
 import type { LevelBackend } from "../level/level-backend.js";
-import { decodeMessage, encodeMessage } from "./message-codec.js";
+import { encodeMessage } from "./message-codec.js";
 import { callTimeoutMs, PeerLink } from "./peer-link.js";
-import { encodeRows, IncomingState } from "./snapshot-files.js";
+import { encodeRows } from "./snapshot-files.js";
 
 export interface PeerTransportOptions {
   readonly clusterID: bigint;
@@ -189,119 +170,3 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder {
 }
 
 const deadline = (): { deadline: number } => ({ deadline: Date.now() + callTimeoutMs });
-
-/** What the member does with what peers bring. */
-export interface PeerReceiver {
-  readonly clusterID: bigint;
-  readonly memberID: bigint;
-  isRemoved(id: bigint): boolean;
-  appliedIndex(): number;
-  step(messages: readonly Message[]): void;
-  localRenew(id: bigint): number | undefined;
-  localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined;
-  /** Where incoming states are gathered. */
-  readonly folder: string;
-  /** A complete state waits in `folder`; resolves once it is in use. */
-  replaceState(): Promise<void>;
-}
-
-export function peerService(receiver: PeerReceiver, logger: Logger): UntypedServiceImplementation {
-  return {
-    exchange: (call: ServerDuplexStream<PeerFrame, PeerReply>) => exchange(call, receiver, logger),
-    installSnapshot: (call: ServerReadableStream<SnapshotChunk, SnapshotReply>, callback: sendUnaryData<SnapshotReply>) => {
-      receiveSnapshot(call, receiver, logger).then(
-        () => callback(null, {}),
-        (error: unknown) => {
-          logger.warn("Snapshot refused", { error });
-          callback({ code: status.ABORTED, details: error instanceof Error ? error.message : String(error) });
-        },
-      );
-    },
-    renewLease: unary(logger, ({ id }: LeaseRenewRequest): LeaseRenewReply => {
-      const ttlSeconds = receiver.localRenew(id);
-      return { ttlSeconds: ttlSeconds ?? 0, notFound: ttlSeconds === undefined };
-    }),
-    leaseTimes: unary(logger, ({ id }: LeaseTimesRequest): LeaseTimesReply => {
-      const times = receiver.localTimes(id);
-      return {
-        remainingTtlSeconds: times?.remainingSeconds ?? 0,
-        grantedTtlSeconds: times?.grantedSeconds ?? 0,
-        notFound: times === undefined,
-      };
-    }),
-  };
-}
-
-function exchange(call: ServerDuplexStream<PeerFrame, PeerReply>, receiver: PeerReceiver, logger: Logger): void {
-  let isWelcome = false;
-  const refuse = (details: string): void => {
-    logger.warn("Refused peer", { reason: details });
-    call.destroy(Object.assign(serviceError(undefined), { code: status.FAILED_PRECONDITION, details }));
-  };
-  call.on("data", ({ frame }: PeerFrame) => {
-    if (frame?.$case === "hello") {
-      const { clusterId, from, to } = frame.value;
-      if (clusterId !== receiver.clusterID)
-        refuse(`cluster ID mismatch: ${clusterId.toString(16)} is not ${receiver.clusterID.toString(16)}`);
-      else if (to !== receiver.memberID) refuse(`member ${to.toString(16)} is not here`);
-      else if (receiver.isRemoved(from)) refuse("the member has been permanently removed from the cluster");
-      else {
-        isWelcome = true;
-        call.write({ clusterId: receiver.clusterID, memberId: receiver.memberID });
-      }
-      return;
-    }
-    if (!isWelcome || frame === undefined) return;
-    receiver.step(frame.value.messages.map(decodeMessage));
-  });
-  call.on("end", () => call.end());
-  call.on("error", () => {});
-}
-
-/** Members of this process that are receiving a state; the folder holds one at a time. */
-const receiving = new WeakSet<PeerReceiver>();
-
-async function receiveSnapshot(
-  call: ServerReadableStream<SnapshotChunk, SnapshotReply>,
-  receiver: PeerReceiver,
-  logger: Logger,
-): Promise<void> {
-  if (receiving.has(receiver)) throw new Error("another snapshot is being received");
-  receiving.add(receiver);
-  try {
-    if (await takeSnapshot(call, receiver, logger)) await receiver.replaceState();
-  } finally {
-    receiving.delete(receiver);
-  }
-}
-
-/** Returns false when the state here is as new already: a late snapshot must not take it back. */
-async function takeSnapshot(
-  call: ServerReadableStream<SnapshotChunk, SnapshotReply>,
-  receiver: PeerReceiver,
-  logger: Logger,
-): Promise<boolean> {
-  const incoming = await IncomingState.start(receiver.folder);
-  let [isComplete, isLate] = [false, false];
-  try {
-    for await (const { chunk } of call as AsyncIterable<SnapshotChunk>) {
-      if (chunk?.$case === "header") {
-        if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
-        const index = chunk.value.message?.snapshot?.index ?? 0;
-        isLate = index <= receiver.appliedIndex();
-        logger.info("Receiving snapshot", { index });
-      } else if (isLate) continue;
-      else if (chunk?.$case === "data") await incoming.write(chunk.value);
-      else if (chunk?.$case === "trailer") {
-        await incoming.finish(chunk.value);
-        isComplete = true;
-      }
-    }
-    if (!isComplete && !isLate) throw new Error("the snapshot ended early");
-  } catch (error) {
-    if (!isComplete) await incoming.abandon();
-    throw error;
-  }
-  if (isLate) await incoming.abandon();
-  return !isLate;
-}

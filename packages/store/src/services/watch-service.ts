@@ -5,16 +5,16 @@
 // S2. A stream whose client does not read is not written to beyond its window: its watches fall behind and catch up from storage.
 // S3. A client that asked for it (`hasleader`) loses its stream, instead of waiting for nothing, once this member has long known no leader.
 // Source: etcd server/etcdserver/api/v3rpc/watch.go.
-import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
+
 import type { Timer } from "@lenj/base";
 import { type KeyEvent, keyRangeFromWire, type Watcher, type WatchSink } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
-import { StoreError } from "../../core/errors.js";
+import type { RpcDuplexStream, RpcHandlers } from "@lenj/rpc-server";
+import { StoreError } from "../core/errors.js";
 import { encodeEvent, encodeWatch, type WatchMessage } from "./answer-codec.js";
-import { serviceError } from "./call.js";
-import type { FrontContext } from "./front.js";
+import type { ServiceContext } from "./context.js";
 
-type WatchCall = ServerDuplexStream<etcdserverpb.WatchRequest, Buffer>;
+type WatchCall = RpcDuplexStream<etcdserverpb.WatchRequest, Buffer>;
 
 const { WatchCreateRequest_FilterType: FilterType } = etcdserverpb;
 /** A watch that asks for it hears at least this often how far it has come. */
@@ -27,7 +27,7 @@ const duplicateReason = "mvcc: duplicate watch ID provided on the WatchStream";
 const compactedReason = "etcdserver: mvcc: required revision has been compacted";
 const invalidRangeReason = "mvcc: watcher range is empty";
 
-export function watchService(context: FrontContext): UntypedServiceImplementation {
+export function watchService(context: ServiceContext): RpcHandlers {
   return { watch: (call: WatchCall) => new WatchStream(call, context) };
 }
 
@@ -42,17 +42,15 @@ class WatchStream implements WatchSink {
 
   constructor(
     readonly call: WatchCall,
-    readonly context: FrontContext,
+    readonly context: ServiceContext,
   ) {
     context.streams.add(this);
-    call.on("data", (request: etcdserverpb.WatchRequest) => this.#onRequest(request));
-    call.on("drain", () => context.replica.watches.wake());
-    call.on("end", () => this.close());
-    call.on("cancelled", () => this.close());
-    call.on("error", () => this.close());
-    call.on("close", () => this.close());
+    call.onMessage = (request) => this.#onRequest(request);
+    call.onDrain = () => context.replica.watches.wake();
+    call.onHalfClose = () => this.close();
+    call.onClose = () => this.close();
     this.#armProgress();
-    if (call.metadata.get("hasleader").includes("true")) this.#armLeaderCheck();
+    if (call.metadata.get("hasleader") === "true") this.#armLeaderCheck();
   }
 
   close(): void {
@@ -67,7 +65,7 @@ class WatchStream implements WatchSink {
   }
 
   isWritable(): boolean {
-    return !this.#isClosed && !this.call.writableNeedDrain;
+    return !this.#isClosed && !this.call.needsDrain;
   }
 
   sendEvents(watcher: Watcher, events: readonly KeyEvent[], revision: number): void {
@@ -171,7 +169,7 @@ class WatchStream implements WatchSink {
     const electionMs = replica.config.electionTicks * replica.config.heartbeatMs;
     this.#leaderCheck = clock.after(electionMs, () => {
       if (replica.leaderlessMs >= leaderlessElections * electionMs) {
-        this.call.destroy(serviceError(new StoreError("NO_LEADER")));
+        this.call.fail(new StoreError("NO_LEADER"));
         this.close();
       } else if (!this.#isClosed) this.#armLeaderCheck();
     });

@@ -1,16 +1,15 @@
 // etcdserverpb.Cluster: who the members are, and changing that.
 import { createHash } from "node:crypto";
-import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { etcdserverpb } from "@lenj/proto/etcd";
-import { StoreError } from "../../core/errors.js";
-import type { MemberRecord, Membership } from "../../core/membership.js";
-import { unary } from "./call.js";
-import type { FrontContext } from "./front.js";
+import type { RpcHandlers } from "@lenj/rpc-server";
+import { StoreError } from "../core/errors.js";
+import type { MemberRecord, Membership } from "../core/membership.js";
+import type { ServiceContext } from "./context.js";
 
 const learnersMax = 1;
 
-export function clusterService(context: FrontContext): UntypedServiceImplementation {
-  const { logger, replica, header, clock } = context;
+export function clusterService(context: ServiceContext): RpcHandlers {
+  const { replica, header, clock } = context;
   // Looked up at each use: a snapshot of the leader may replace the state.
   const members = (): Membership => replica.state.members;
   const list = (): etcdserverpb.Member[] => members().list().map(wireMember);
@@ -19,31 +18,31 @@ export function clusterService(context: FrontContext): UntypedServiceImplementat
     members: list(),
   });
   return {
-    memberList: unary(logger, async (request: etcdserverpb.MemberListRequest): Promise<etcdserverpb.MemberListResponse> => {
+    memberList: async (request: etcdserverpb.MemberListRequest): Promise<etcdserverpb.MemberListResponse> => {
       if (request.linearizable) await replica.linearizable();
       return answer();
-    }),
-    memberAdd: unary(logger, async (request: etcdserverpb.MemberAddRequest): Promise<etcdserverpb.MemberAddResponse> => {
+    },
+    memberAdd: async (request: etcdserverpb.MemberAddRequest): Promise<etcdserverpb.MemberAddResponse> => {
       checkPeerURLs(request.peerURLs);
       const id = memberIDOf(request.peerURLs, String(clock.wallMs()));
       members().checkAdd(id, request.peerURLs, request.isLearner, learnersMax);
       const member: MemberRecord = { id, peerUrls: request.peerURLs, name: "", clientUrls: [], isLearner: request.isLearner };
       await replica.proposeMembership([{ type: request.isLearner ? "addLearner" : "addVoter", memberID: id }], { member, promote: false });
       return { ...answer(), member: wireMember(member) };
-    }),
-    memberRemove: unary(logger, async (request: etcdserverpb.MemberRemoveRequest): Promise<etcdserverpb.MemberRemoveResponse> => {
+    },
+    memberRemove: async (request: etcdserverpb.MemberRemoveRequest): Promise<etcdserverpb.MemberRemoveResponse> => {
       members().checkExists(request.ID);
       await replica.proposeMembership([{ type: "remove", memberID: request.ID }], { member: undefined, promote: false });
       return answer();
-    }),
-    memberUpdate: unary(logger, async (request: etcdserverpb.MemberUpdateRequest): Promise<etcdserverpb.MemberUpdateResponse> => {
+    },
+    memberUpdate: async (request: etcdserverpb.MemberUpdateRequest): Promise<etcdserverpb.MemberUpdateResponse> => {
       checkPeerURLs(request.peerURLs);
       members().checkUpdate(request.ID, request.peerURLs);
       const member = { ...members().checkExists(request.ID), peerUrls: request.peerURLs };
       await replica.proposeMembership([{ type: "update", memberID: request.ID }], { member, promote: false });
       return answer();
-    }),
-    memberPromote: unary(logger, async (request: etcdserverpb.MemberPromoteRequest): Promise<etcdserverpb.MemberPromoteResponse> => {
+    },
+    memberPromote: async (request: etcdserverpb.MemberPromoteRequest): Promise<etcdserverpb.MemberPromoteResponse> => {
       const member = members().checkExists(request.ID);
       if (!member.isLearner) throw new StoreError("MEMBER_NOT_LEARNER");
       if (!replica.isLeader) throw new StoreError("NOT_LEADER");
@@ -56,7 +55,7 @@ export function clusterService(context: FrontContext): UntypedServiceImplementat
         promote: true,
       });
       return answer();
-    }),
+    },
   };
 }
 

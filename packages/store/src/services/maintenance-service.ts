@@ -1,16 +1,16 @@
 // etcdserverpb.Maintenance: how this member is, alarms, hashes, handing over leadership, a copy of its data.
-import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+
 import { DataHash, decodeMain } from "@lenj/mvcc";
 import type { etcdserverpb } from "@lenj/proto/etcd";
-import type { AlarmAnswer } from "../../core/answers.js";
-import { StoreError } from "../../core/errors.js";
-import { unary } from "./call.js";
-import { type FrontContext, storeVersion } from "./front.js";
+import type { RpcHandlers } from "@lenj/rpc-server";
+import type { AlarmAnswer } from "../core/answers.js";
+import { StoreError } from "../core/errors.js";
+import { type ServiceContext, storeVersion } from "./context.js";
 
-export function maintenanceService(context: FrontContext): UntypedServiceImplementation {
-  const { logger, replica, header, backend } = context;
+export function maintenanceService(context: ServiceContext): RpcHandlers {
+  const { replica, header, backend } = context;
   return {
-    status: unary(logger, (): etcdserverpb.StatusResponse => {
+    status: (): etcdserverpb.StatusResponse => {
       const status = replica.node.status();
       const errors = [
         ...(replica.leaderID === 0n ? ["etcdserver: no leader"] : []),
@@ -31,24 +31,21 @@ export function maintenanceService(context: FrontContext): UntypedServiceImpleme
         dbSizeQuota: context.quotaBytes,
         downgradeInfo: { enabled: false, targetVersion: "" },
       };
-    }),
-    alarm: unary(logger, async (request: etcdserverpb.AlarmRequest): Promise<etcdserverpb.AlarmResponse> => {
+    },
+    alarm: async (request: etcdserverpb.AlarmRequest): Promise<etcdserverpb.AlarmResponse> => {
       const answer = (await replica.propose({ alarm: request })) as AlarmAnswer;
       return { header: header(answer.revision), alarms: answer.alarms.map(({ memberID, alarm }) => ({ memberID, alarm })) };
-    }),
-    defragment: unary(logger, async (): Promise<etcdserverpb.DefragmentResponse> => {
+    },
+    defragment: async (): Promise<etcdserverpb.DefragmentResponse> => {
       await backend.flush();
       await backend.database.compactRange(new Uint8Array(0), Uint8Array.of(0xff));
       return { header: header(replica.state.space.currentRevision) };
+    },
+    hash: async (): Promise<etcdserverpb.HashResponse> => ({
+      header: header(replica.state.space.currentRevision),
+      hash: await hashRows(context, 0),
     }),
-    hash: unary(
-      logger,
-      async (): Promise<etcdserverpb.HashResponse> => ({
-        header: header(replica.state.space.currentRevision),
-        hash: await hashRows(context, 0),
-      }),
-    ),
-    hashKv: unary(logger, async (request: etcdserverpb.HashKVRequest): Promise<etcdserverpb.HashKVResponse> => {
+    hashKv: async (request: etcdserverpb.HashKVRequest): Promise<etcdserverpb.HashKVResponse> => {
       replica.state.space.checkReadable(request.revision);
       const hash = await hashRows(context, request.revision);
       return {
@@ -57,19 +54,19 @@ export function maintenanceService(context: FrontContext): UntypedServiceImpleme
         compactRevision: replica.state.space.compactRevision,
         hashRevision: request.revision === 0 ? replica.state.space.currentRevision : request.revision,
       };
-    }),
-    moveLeader: unary(logger, (request: etcdserverpb.MoveLeaderRequest): etcdserverpb.MoveLeaderResponse => {
+    },
+    moveLeader: (request: etcdserverpb.MoveLeaderRequest): etcdserverpb.MoveLeaderResponse => {
       if (!replica.isLeader) throw new StoreError("NOT_LEADER");
       const target = replica.state.members.get(request.targetID);
       if (target === undefined || target.isLearner) throw new StoreError("BAD_LEADER_TRANSFEREE");
       replica.transferLeadership(request.targetID);
       return { header: header(replica.state.space.currentRevision) };
-    }),
+    },
   };
 }
 
 /** Over the rows through `revision` (0: all) that a compaction leaves. */
-async function hashRows({ backend, replica }: FrontContext, revision: number): Promise<number> {
+async function hashRows({ backend, replica }: ServiceContext, revision: number): Promise<number> {
   await backend.flush();
   const { space } = replica.state;
   const hash = new DataHash();

@@ -3,7 +3,7 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { EncodedKeyValue, KeyEvent } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
-import type { DeleteRangeAnswer, OpAnswer, PutAnswer, RangeAnswer, TxnAnswer } from "../../core/answers.js";
+import type { DeleteRangeAnswer, OpAnswer, PutAnswer, RangeAnswer, TxnAnswer } from "../core/answers.js";
 
 export type Header = etcdserverpb.ResponseHeader;
 

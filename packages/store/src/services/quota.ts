@@ -1,8 +1,8 @@
 // The space quota: what writes are priced at, and the alarm that stops them.
 // Source: etcd server/storage/quota.go and server/etcdserver/api/v3rpc/quota.go.
 import { etcdserverpb } from "@lenj/proto/etcd";
-import { StoreError } from "../../core/errors.js";
-import type { FrontContext } from "./front.js";
+import { StoreError } from "../core/errors.js";
+import type { ServiceContext } from "./context.js";
 
 /** What a key-value pair costs beside its bytes; what a lease costs. */
 const pairOverheadBytes = 256;
@@ -25,7 +25,7 @@ function branchCost(ops: readonly etcdserverpb.RequestOp[]): number {
 }
 
 export class Quota {
-  constructor(private readonly context: Pick<FrontContext, "replica" | "quotaBytes">) {}
+  constructor(private readonly context: Pick<ServiceContext, "replica" | "quotaBytes">) {}
 
   /** Throws NO_SPACE, and raises the alarm for the whole cluster, when a write of this cost does not fit. */
   async check(cost: number): Promise<void> {

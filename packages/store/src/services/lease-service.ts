@@ -1,48 +1,47 @@
 // etcdserverpb.Lease: grants and revocations through the log; how long a lease has left only the leader knows.
-import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
+
 import { keyToBytes, leaseTTLSecondsMax } from "@lenj/mvcc";
 import type { etcdserverpb } from "@lenj/proto/etcd";
-import type { LeaseGrantAnswer } from "../../core/answers.js";
-import { StoreError } from "../../core/errors.js";
-import { serviceError, unary } from "./call.js";
-import type { FrontContext } from "./front.js";
+import type { RpcDuplexStream, RpcHandlers } from "@lenj/rpc-server";
+import type { LeaseGrantAnswer } from "../core/answers.js";
+import { StoreError } from "../core/errors.js";
+import type { ServiceContext } from "./context.js";
 import { leaseCost, Quota } from "./quota.js";
 
-export function leaseService(context: FrontContext): UntypedServiceImplementation {
-  const { logger, replica, header, random, leases } = context;
+export function leaseService(context: ServiceContext): RpcHandlers {
+  const { replica, header, random, leases } = context;
   const quota = new Quota(context);
   // As upstream: one and a half election timeouts, in whole seconds.
   const ttlSecondsMin = Math.ceil((1.5 * replica.config.electionTicks * replica.config.heartbeatMs) / 1_000);
   return {
-    leaseGrant: unary(logger, async (request: etcdserverpb.LeaseGrantRequest): Promise<etcdserverpb.LeaseGrantResponse> => {
+    leaseGrant: async (request: etcdserverpb.LeaseGrantRequest): Promise<etcdserverpb.LeaseGrantResponse> => {
       await quota.check(leaseCost);
       if (request.TTL > leaseTTLSecondsMax) throw new StoreError("LEASE_TTL_TOO_LARGE");
       // 63 bits, so that the number is positive in every language.
       const id = request.ID === 0n ? Buffer.from(random.bytes(8)).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn || 1n : request.ID;
       const answer = (await replica.propose({ leaseGrant: { ID: id, TTL: Math.max(ttlSecondsMin, request.TTL) } })) as LeaseGrantAnswer;
       return { header: header(answer.revision), ID: answer.id, TTL: answer.ttlSeconds, error: "" };
-    }),
-    leaseRevoke: unary(logger, async (request: etcdserverpb.LeaseRevokeRequest): Promise<etcdserverpb.LeaseRevokeResponse> => {
+    },
+    leaseRevoke: async (request: etcdserverpb.LeaseRevokeRequest): Promise<etcdserverpb.LeaseRevokeResponse> => {
       const answer = await replica.propose({ leaseRevoke: request });
       return { header: header(answer.revision) };
-    }),
-    leaseKeepAlive: (call: ServerDuplexStream<etcdserverpb.LeaseKeepAliveRequest, etcdserverpb.LeaseKeepAliveResponse>) => {
+    },
+    leaseKeepAlive: (stream: RpcDuplexStream<etcdserverpb.LeaseKeepAliveRequest, etcdserverpb.LeaseKeepAliveResponse>) => {
       // Renewals of one stream are answered in their order.
       let last: Promise<void> = Promise.resolve();
-      call.on("data", ({ ID }: etcdserverpb.LeaseKeepAliveRequest) => {
+      stream.onMessage = ({ ID }) => {
         last = last.then(async () => {
           const ttlSeconds = await leases.renew(ID);
           // An unknown lease is no error here: it has no time left.
-          call.write({ header: header(replica.state.space.currentRevision), ID, TTL: ttlSeconds ?? 0 });
+          stream.write({ header: header(replica.state.space.currentRevision), ID, TTL: ttlSeconds ?? 0 });
         });
-        last.catch((error: unknown) => call.destroy(serviceError(error)));
-      });
-      call.on("end", () => {
-        last.catch(() => {}).finally(() => call.end());
-      });
-      call.on("error", () => {});
+        last.catch((error: unknown) => stream.fail(error));
+      };
+      stream.onHalfClose = () => {
+        last.catch(() => {}).finally(() => stream.end());
+      };
     },
-    leaseTimeToLive: unary(logger, async (request: etcdserverpb.LeaseTimeToLiveRequest): Promise<etcdserverpb.LeaseTimeToLiveResponse> => {
+    leaseTimeToLive: async (request: etcdserverpb.LeaseTimeToLiveRequest): Promise<etcdserverpb.LeaseTimeToLiveResponse> => {
       await replica.linearizable();
       const times = await leases.times(request.ID);
       const lease = replica.state.leases.get(request.ID);
@@ -54,10 +53,10 @@ export function leaseService(context: FrontContext): UntypedServiceImplementatio
         grantedTTL: times?.grantedSeconds ?? 0,
         keys,
       };
-    }),
-    leaseLeases: unary(logger, async (): Promise<etcdserverpb.LeaseLeasesResponse> => {
+    },
+    leaseLeases: async (): Promise<etcdserverpb.LeaseLeasesResponse> => {
       await replica.linearizable();
       return { header: header(replica.state.space.currentRevision), leases: replica.state.leases.ids().map((ID) => ({ ID })) };
-    }),
+    },
   };
 }

@@ -1,0 +1,181 @@
+// What peers bring: messages, whole states, questions about leases.
+//
+// Not:   what messages mean (raft), when state is replaced (member), the ways to peers (peer-transport).
+import type { Logger } from "@lenj/base";
+import type {
+  LeaseRenewReply,
+  LeaseRenewRequest,
+  LeaseTimesReply,
+  LeaseTimesRequest,
+  PeerFrame,
+  PeerReply,
+  SnapshotChunk,
+  SnapshotReply,
+} from "@lenj/proto/raft";
+import type { Message } from "@lenj/raft";
+import type { RpcDuplexStream, RpcHandlers, RpcStatus } from "@lenj/rpc-server";
+import { grpcStatus, toGrpcStatus } from "../../core/errors.js";
+import { decodeMessage } from "./message-codec.js";
+import { IncomingState } from "./snapshot-files.js";
+
+/** What the member does with what peers bring. */
+export interface PeerReceiver {
+  readonly clusterID: bigint;
+  readonly memberID: bigint;
+  isRemoved(id: bigint): boolean;
+  appliedIndex(): number;
+  step(messages: readonly Message[]): void;
+  localRenew(id: bigint): number | undefined;
+  localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined;
+  /** Where incoming states are gathered. */
+  readonly folder: string;
+  /** A complete state waits in `folder`; resolves once it is in use. */
+  replaceState(): Promise<void>;
+}
+
+/** A peer is told why it is refused; peers are trusted, so nothing is held back. */
+class PeerRefused extends Error {
+  override readonly name = "PeerRefused";
+
+  constructor(
+    readonly grpcCode: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export function toPeerStatus(error: unknown): RpcStatus {
+  return error instanceof PeerRefused ? { code: error.grpcCode, details: error.message } : toGrpcStatus(error);
+}
+
+export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers {
+  return {
+    exchange: (stream: RpcDuplexStream<PeerFrame, PeerReply>) => exchange(stream, receiver, logger),
+    installSnapshot: (stream: RpcDuplexStream<SnapshotChunk, SnapshotReply>) => {
+      receiveSnapshot(stream, receiver, logger).then(
+        () => {
+          stream.write({});
+          stream.end();
+        },
+        (error: unknown) => {
+          logger.warn("Snapshot refused", { error });
+          stream.fail(new PeerRefused(grpcStatus.ABORTED, error instanceof Error ? error.message : String(error)));
+        },
+      );
+    },
+    renewLease: ({ id }: LeaseRenewRequest): LeaseRenewReply => {
+      const ttlSeconds = receiver.localRenew(id);
+      return { ttlSeconds: ttlSeconds ?? 0, notFound: ttlSeconds === undefined };
+    },
+    leaseTimes: ({ id }: LeaseTimesRequest): LeaseTimesReply => {
+      const times = receiver.localTimes(id);
+      return {
+        remainingTtlSeconds: times?.remainingSeconds ?? 0,
+        grantedTtlSeconds: times?.grantedSeconds ?? 0,
+        notFound: times === undefined,
+      };
+    },
+  };
+}
+
+function exchange(stream: RpcDuplexStream<PeerFrame, PeerReply>, receiver: PeerReceiver, logger: Logger): void {
+  let isWelcome = false;
+  const refuse = (details: string): void => {
+    logger.warn("Refused peer", { reason: details });
+    stream.fail(new PeerRefused(grpcStatus.FAILED_PRECONDITION, details));
+  };
+  stream.onMessage = ({ frame }) => {
+    if (frame?.$case === "hello") {
+      const { clusterId, from, to } = frame.value;
+      if (clusterId !== receiver.clusterID)
+        refuse(`cluster ID mismatch: ${clusterId.toString(16)} is not ${receiver.clusterID.toString(16)}`);
+      else if (to !== receiver.memberID) refuse(`member ${to.toString(16)} is not here`);
+      else if (receiver.isRemoved(from)) refuse("the member has been permanently removed from the cluster");
+      else {
+        isWelcome = true;
+        stream.write({ clusterId: receiver.clusterID, memberId: receiver.memberID });
+      }
+      return;
+    }
+    if (!isWelcome || frame === undefined) return;
+    receiver.step(frame.value.messages.map(decodeMessage));
+  };
+  stream.onHalfClose = () => stream.end();
+}
+
+/** Members of this process that are receiving a state; the folder holds one at a time. */
+const receiving = new WeakSet<PeerReceiver>();
+
+async function receiveSnapshot(
+  stream: RpcDuplexStream<SnapshotChunk, SnapshotReply>,
+  receiver: PeerReceiver,
+  logger: Logger,
+): Promise<void> {
+  const chunks = messagesOf(stream);
+  if (receiving.has(receiver)) throw new Error("another snapshot is being received");
+  receiving.add(receiver);
+  try {
+    if (await takeSnapshot(chunks, receiver, logger)) await receiver.replaceState();
+  } finally {
+    receiving.delete(receiver);
+  }
+}
+
+/** Returns false when the state here is as new already: a late snapshot must not take it back. */
+async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: PeerReceiver, logger: Logger): Promise<boolean> {
+  const incoming = await IncomingState.start(receiver.folder);
+  let [isComplete, isLate] = [false, false];
+  try {
+    for await (const { chunk } of chunks) {
+      if (chunk?.$case === "header") {
+        if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
+        const index = chunk.value.message?.snapshot?.index ?? 0;
+        isLate = index <= receiver.appliedIndex();
+        logger.info("Receiving snapshot", { index });
+      } else if (isLate) continue;
+      else if (chunk?.$case === "data") await incoming.write(chunk.value);
+      else if (chunk?.$case === "trailer") {
+        await incoming.finish(chunk.value);
+        isComplete = true;
+      }
+    }
+    if (!isComplete && !isLate) throw new Error("the snapshot ended early");
+  } catch (error) {
+    if (!isComplete) await incoming.abandon();
+    throw error;
+  }
+  if (isLate) await incoming.abandon();
+  return !isLate;
+}
+
+/** What a client sends, taken one by one: the sender waits while one is worked on. */
+function messagesOf<T>(stream: RpcDuplexStream<T, unknown>): AsyncIterable<T> {
+  const arrived: T[] = [];
+  let isOver = false;
+  let wake = (): void => {};
+  stream.onMessage = (message) => {
+    arrived.push(message);
+    stream.pause();
+    wake();
+  };
+  stream.onHalfClose = stream.onClose = () => {
+    isOver = true;
+    wake();
+  };
+  return {
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const next = arrived.shift();
+        if (next !== undefined) yield next;
+        else if (isOver) return;
+        else {
+          stream.resume();
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    },
+  };
+}

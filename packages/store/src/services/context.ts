@@ -1,0 +1,29 @@
+// What the services need of the member they speak for.
+import type { Clock, Logger, Random } from "@lenj/base";
+import type { LevelBackend } from "../drivers/level/level-backend.js";
+import type { Replica } from "../replica/replica.js";
+import type { Header } from "./answer-codec.js";
+
+/** What `etcdctl endpoint status` and version checks of clients see: the etcd whose API this is. */
+export const storeVersion = "3.6.0";
+
+export interface LeaseKeeperPort {
+  /** Seconds of the lease's full time; undefined: no such lease. Rejects when there is no leader to ask. */
+  renew(id: bigint): Promise<number | undefined>;
+  times(id: bigint): Promise<{ readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined>;
+}
+
+export interface ServiceContext {
+  readonly replica: Replica;
+  readonly backend: LevelBackend;
+  readonly leases: LeaseKeeperPort;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly txnOpsMax: number;
+  readonly maxRequestBytes: number;
+  readonly quotaBytes: number;
+  /** Open watch streams; ended when the front closes. */
+  readonly streams: Set<{ close(): void }>;
+  header(revision: number): Header;
+}
