@@ -64,10 +64,8 @@ export type ServerStreamHandler<Request, Response> = (request: Request, stream: 
 /** Also for methods where only the client streams: one write() is the answer, end() sends it. */
 export type DuplexHandler<Request, Response> = (stream: RpcDuplexStream<Request, Response>) => void;
 
-/** By the names that the service definition has. */
-export type RpcHandlers = Readonly<
-  Record<string, UnaryHandler<never, unknown> | ServerStreamHandler<never, never> | DuplexHandler<never, never>>
->;
+/** A UnaryHandler, ServerStreamHandler or DuplexHandler for each method, by the names that the service definition has. */
+export type RpcHandlers = Readonly<Record<string, (first: never, second: never) => unknown>>;
 
 export interface RpcStatus {
   /** A gRPC status code. */

@@ -78,7 +78,7 @@ class GrpcJsDriver implements RpcDriver {
     return Promise.resolve();
   }
 
-  #call(method: RpcMethod, handler: RpcHandlers[string]): UntypedHandleCall {
+  #call(method: RpcMethod, handler: (first: never, second: never) => unknown): UntypedHandleCall {
     if (method.requestStream && !method.responseStream) return this.#clientStream(method.path, handler as DuplexHandler<unknown, unknown>);
     if (method.requestStream) return this.#duplex(method.path, handler as DuplexHandler<unknown, unknown>);
     if (method.responseStream) return this.#serverStream(method.path, handler as ServerStreamHandler<unknown, unknown>);
