@@ -74,7 +74,7 @@ export function onVoteRequest(core: RaftCore, message: VoteMessage): void {
     ...commitNews(core),
   };
   if (granted && !isPre) {
-    core.electionElapsedTicks = 0;
+    core.resetElectionTimer();
     core.vote = from;
   }
   core.sendAfterPersist(answer);

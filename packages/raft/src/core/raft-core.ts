@@ -61,7 +61,7 @@ export class RaftCore {
       applied: config.applied,
       maxApplyingBytes: config.maxApplyingEntriesBytes,
     });
-    this.#resetElectionTimer();
+    this.resetElectionTimer();
   }
 
   get leaderID(): MemberID {
@@ -93,10 +93,31 @@ export class RaftCore {
     this.messagesAfterPersist.push(message);
   }
 
+  /** Each wait is drawn anew, so that members seldom campaign together (§5.2). */
+  resetElectionTimer(): void {
+    this.electionElapsedTicks = 0;
+    this.randomizedElectionTicks = this.config.electionTicks + this.#random.below(this.config.electionTicks);
+  }
+
   transitionToFollower(term: Term, leaderID: MemberID): void {
     const before = this.role.name;
-    this.#reset(term);
+    this.#enterTerm(term);
+    this.resetElectionTimer();
     this.role = { name: "follower", leaderID };
+    this.#logTransition(before);
+  }
+
+  /**
+   * Takes over a newer term that a campaign of somebody else began. The wait for one's own campaign goes on: only a leader's message or a
+   * granted vote starts it anew (§5.2, rules for servers). Else a member that cannot win but is quick to ask, without pre-vote, keeps the
+   * only one that can win from ever asking. Upstream starts the wait anew.
+   */
+  observeTerm(term: Term): void {
+    const before = this.role.name;
+    this.#enterTerm(term);
+    // A leader's counter is not a wait.
+    if (before === "leader") this.resetElectionTimer();
+    this.role = { name: "follower", leaderID: noMember };
     this.#logTransition(before);
   }
 
@@ -104,7 +125,7 @@ export class RaftCore {
   transitionToPreCandidate(): void {
     const before = this.role.name;
     invariant(before !== "leader", () => "leader cannot become pre-candidate");
-    this.#resetElectionTimer();
+    this.resetElectionTimer();
     this.role = { name: "preCandidate", votes: new Map() };
     this.#logTransition(before);
   }
@@ -112,7 +133,8 @@ export class RaftCore {
   transitionToCandidate(): void {
     const before = this.role.name;
     invariant(before !== "leader", () => "leader cannot become candidate");
-    this.#reset(this.term + 1);
+    this.#enterTerm(this.term + 1);
+    this.resetElectionTimer();
     this.vote = this.id;
     this.unpersistedVoteTerm = this.term;
     this.role = { name: "candidate", votes: new Map() };
@@ -122,7 +144,8 @@ export class RaftCore {
   transitionToLeader(): void {
     const before = this.role.name;
     invariant(before === "candidate", () => `cannot lead from ${before}`);
-    this.#reset(this.term);
+    this.#enterTerm(this.term);
+    this.resetElectionTimer();
     const progress = new Map<MemberID, Progress>();
     const role: LeaderRole = {
       name: "leader",
@@ -156,20 +179,13 @@ export class RaftCore {
     }
   }
 
-  #reset(term: Term): void {
+  #enterTerm(term: Term): void {
     invariant(term >= this.term, () => `R1: term would go back from ${this.term} to ${term}`);
     if (term !== this.term) {
       this.term = term;
       this.vote = noMember;
     }
     this.unpersistedVoteTerm = 0;
-    this.#resetElectionTimer();
-  }
-
-  /** Each wait is drawn anew, so that members seldom campaign together (§5.2). */
-  #resetElectionTimer(): void {
-    this.electionElapsedTicks = 0;
-    this.randomizedElectionTicks = this.config.electionTicks + this.#random.below(this.config.electionTicks);
   }
 
   #logTransition(before: Role): void {

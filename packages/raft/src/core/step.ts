@@ -51,7 +51,8 @@ function onHigherTerm(core: RaftCore, message: Message): boolean {
   // Pre-votes talk about a term that has not begun.
   if (type === "preVote" || (type === "preVoteResp" && !message.reject)) return true;
   const isFromLeader = type === "app" || type === "heartbeat" || type === "snap";
-  core.transitionToFollower(term, isFromLeader ? from : noMember);
+  if (isFromLeader) core.transitionToFollower(term, from);
+  else core.observeTerm(term);
   return true;
 }
 
