@@ -39,7 +39,8 @@ export type FaultKind =
   | "pause"
   | "transfer"
   | "membership"
-  | "lossBurst";
+  | "lossBurst"
+  | "shortReigns";
 
 const allFaults: readonly FaultKind[] = [
   "crash",
@@ -59,7 +60,12 @@ export function deriveOptions(seed: number): SimulationOptions {
   const random = new SeededRandom(seed ^ 0x5eed);
   const between = (low: number, high: number): number => low + random.below(high - low + 1);
   const oneOf = <T>(...items: readonly T[]): T => items[random.below(items.length)] as T;
-  const faults = allFaults.filter(() => random.below(3) > 0);
+  // Of its own stream: what older seeds stand for shall not change.
+  const swarm = new SeededRandom(seed ^ 0x0f18);
+  const hasShortReigns = swarm.below(4) === 0;
+  const isOnlyShortReigns = swarm.below(3) === 0;
+  const drawn = allFaults.filter(() => random.below(3) > 0);
+  const faults: readonly FaultKind[] = !hasShortReigns ? drawn : isOnlyShortReigns ? ["shortReigns"] : [...drawn, "shortReigns"];
   return {
     seed,
     members: oneOf(1, 2, 3, 3, 3, 3, 4, 5, 5, 5),

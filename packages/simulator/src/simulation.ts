@@ -40,6 +40,7 @@ export function runSimulation(
   const invariants = new RaftInvariants();
   const cluster = new Cluster(loop, options, invariants, settings.bugs ?? {});
   const nemesis = new Nemesis(cluster);
+  invariants.onReadyChecked = (member, ready) => nemesis.onReady(member, ready);
   let lastID = 0;
   const clients = Array.from(
     { length: options.clients },

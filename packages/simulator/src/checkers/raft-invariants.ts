@@ -31,6 +31,8 @@ export class RaftInvariants implements MemberObserver {
   readonly #members = new Map<MemberID, MemberRecord>();
   elections = 0;
   snapshots = 0;
+  /** Sees every Ready that broke no rule. */
+  onReadyChecked: ((member: Member, ready: Ready) => void) | undefined;
 
   get committed(): number {
     return this.#history.length;
@@ -56,6 +58,7 @@ export class RaftInvariants implements MemberObserver {
       record.commit = commit;
     }
     if (ready.softState?.role === "leader") this.#onLeader(member, record.term);
+    this.onReadyChecked?.(member, ready);
   }
 
   onMessageSent(member: Member, message: Message): void {

@@ -1,7 +1,8 @@
-import type { ConfChange, ConfChangeSingle } from "@lenj/raft";
+import type { ConfChange, ConfChangeSingle, Ready } from "@lenj/raft";
 import type { Cluster } from "../cluster/cluster.js";
 import type { Member } from "../cluster/member.js";
 import type { FaultKind } from "../options.js";
+import { ShortReigns } from "./short-reigns.js";
 
 const noContext = new Uint8Array(0);
 
@@ -9,8 +10,11 @@ const noContext = new Uint8Array(0);
 export class Nemesis {
   #isStopped = false;
   readonly #counts = new Map<FaultKind, number>();
+  readonly #shortReigns: ShortReigns;
 
-  constructor(readonly cluster: Cluster) {}
+  constructor(readonly cluster: Cluster) {
+    this.#shortReigns = new ShortReigns(cluster);
+  }
 
   get counts(): ReadonlyMap<FaultKind, number> {
     return this.#counts;
@@ -31,11 +35,17 @@ export class Nemesis {
   /** Ends all faults: links work, disks are as fast as before, everybody runs. */
   stop(): void {
     this.#isStopped = true;
+    this.#shortReigns.stop();
     this.cluster.network.calm();
     for (const member of this.cluster.members) {
       member.disk.fsyncMs = this.cluster.defaultFsync;
       if (!member.isUp) member.start();
     }
+  }
+
+  /** For faults that are timed by what members do. */
+  onReady(member: Member, ready: Ready): void {
+    this.#shortReigns.onReady(member, ready);
   }
 
   #inject(kind: FaultKind): void {
@@ -71,6 +81,9 @@ export class Nemesis {
         break;
       case "membership":
         this.#changeMembership();
+        break;
+      case "shortReigns":
+        this.#shortReigns.allowFor(loop.between(4_000, 16_000));
         break;
       case "lossBurst":
         network.lossPerMille = 700;
