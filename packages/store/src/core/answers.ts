@@ -51,4 +51,14 @@ export interface AlarmAnswer {
   readonly alarms: readonly { readonly memberID: bigint; readonly alarm: number }[];
 }
 
-export type Answer = OpAnswer | LeaseGrantAnswer | DoneAnswer | AlarmAnswer;
+export interface AuthenticateAnswer {
+  readonly kind: "authenticate";
+  readonly revision: number;
+  readonly username: string;
+  /** Of the auth state when the token was made. */
+  readonly authRevision: number;
+  /** The simple token. */
+  readonly token: string;
+}
+
+export type Answer = OpAnswer | LeaseGrantAnswer | DoneAnswer | AlarmAnswer | AuthenticateAnswer;

@@ -6,10 +6,11 @@ import { readUint64, writeUint64 } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { StoreError } from "./errors.js";
 
-/** Exactly one field is set. */
+/** Exactly one field is set, and the header where the requester is known. */
 export type Command = Partial<
   Pick<
     etcdserverpb.InternalRaftRequest,
+    | "header"
     | "put"
     | "deleteRange"
     | "txn"
@@ -20,6 +21,18 @@ export type Command = Partial<
     | "alarm"
     | "clusterMemberAttrSet"
     | "clusterVersionSet"
+    | "authenticate"
+    | "authEnable"
+    | "authDisable"
+    | "authUserAdd"
+    | "authUserDelete"
+    | "authUserChangePassword"
+    | "authUserGrantRole"
+    | "authUserRevokeRole"
+    | "authRoleAdd"
+    | "authRoleDelete"
+    | "authRoleGrantPermission"
+    | "authRoleRevokePermission"
   >
 >;
 

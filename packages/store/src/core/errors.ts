@@ -32,8 +32,14 @@ const wire = {
   INVALID_SORT_OPTION: [3, "invalid sort option"],
   MEMBER_BAD_URLS: [3, "given member URLs are invalid"],
   REQUEST_TOO_LARGE: [3, "request is too large"],
-  INVALID_AUTH_MGMT: [3, "invalid auth management"],
+  USER_EMPTY: [3, "user name is empty"],
+  ROLE_EMPTY: [3, "role name is empty"],
   AUTH_FAILED: [3, "authentication failed, invalid user ID or password"],
+  PERMISSION_NOT_GIVEN: [3, "permission not given"],
+  INVALID_AUTH_MGMT: [3, "invalid auth management"],
+  AUTH_OLD_REVISION: [3, "revision of auth store is old"],
+  WRONG_DOWNGRADE_VERSION_FORMAT: [3, "wrong downgrade target version format"],
+  INVALID_DOWNGRADE_TARGET: [3, "invalid downgrade target version"],
   COMPACTED: [11, "mvcc: required revision has been compacted"],
   FUTURE_REVISION: [11, "mvcc: required revision is a future revision"],
   LEASE_TTL_TOO_LARGE: [11, "too large lease TTL"],
@@ -50,24 +56,51 @@ const wire = {
   TOO_MANY_LEARNERS: [9, "too many learner members in cluster"],
   CLUSTER_ID_MISMATCH: [9, "cluster ID mismatch"],
   ROOT_USER_NOT_EXIST: [9, "root user does not exist"],
+  ROOT_ROLE_NOT_EXIST: [9, "root user does not have root role"],
+  USER_EXISTS: [9, "user name already exists"],
   USER_NOT_FOUND: [9, "user name not found"],
+  ROLE_EXISTS: [9, "role name already exists"],
   ROLE_NOT_FOUND: [9, "role name not found"],
+  ROLE_NOT_GRANTED: [9, "role is not granted to the user"],
+  PERMISSION_NOT_GRANTED: [9, "permission is not granted to the role"],
   AUTH_NOT_ENABLED: [9, "authentication is not enabled"],
   NOT_LEADER: [9, "not leader"],
-  BAD_LEADER_TRANSFEREE: [9, "bad leader transferee"],
+  NOT_CAPABLE: [9, "not capable"],
   NOT_SUPPORTED_FOR_LEARNER: [9, "rpc not supported for learner"],
-  INVALID_DOWNGRADE_TARGET: [3, "invalid downgrade target version"],
+  BAD_LEADER_TRANSFEREE: [9, "bad leader transferee"],
+  CLUSTER_VERSION_UNAVAILABLE: [9, "cluster version not found during downgrade"],
+  DOWNGRADE_IN_PROCESS: [9, "cluster has a downgrade job in progress"],
   NO_INFLIGHT_DOWNGRADE: [9, "no inflight downgrade job"],
+  WATCH_CANCELED: [1, "watch canceled"],
+  CANCELED: [1, "request canceled"],
+  PERMISSION_DENIED: [7, "permission denied"],
+  INVALID_AUTH_TOKEN: [16, "invalid auth token"],
   NO_LEADER: [14, "no leader"],
   LEADER_CHANGED: [14, "leader changed"],
   STOPPED: [14, "server stopped"],
   TIMEOUT: [14, "request timed out"],
   TIMEOUT_LEADER_FAILURE: [14, "request timed out, possibly due to previous leader failure"],
+  TIMEOUT_CONNECTION_LOST: [14, "request timed out, possibly due to connection lost"],
+  TIMEOUT_WAIT_APPLIED: [14, "request timed out, waiting for the applied index took too long"],
   UNHEALTHY_CLUSTER: [14, "unhealthy cluster"],
   CORRUPT_CLUSTER: [15, "corrupt cluster"],
+  DEADLINE_EXCEEDED: [4, "context deadline exceeded"],
 } as const satisfies Record<string, readonly [number, string]>;
 
-export type StoreErrorCode = keyof typeof wire | "UNIMPLEMENTED" | "DATA_DAMAGED" | "CONFIG_INVALID";
+/** What upstream has no status for: code UNKNOWN and the bare text. */
+const bareTexts = {
+  NO_PASSWORD_USER: "auth: authentication failed, password was given for no password user",
+  TOKEN_VERIFY_ONLY: "auth: token signing attempted with verify-only key",
+  ELECTION_NO_LEADER: "election: no leader",
+  ELECTION_NOT_LEADER: "election: not leader",
+  ELECTION_LEADER_MISSING: '"leader" field must be provided',
+  LOCK_SESSION_EXPIRED: "mutex: session is expired",
+} as const satisfies Record<string, string>;
+
+export type StoreErrorCode = keyof typeof wire | keyof typeof bareTexts | "UNIMPLEMENTED" | "DATA_DAMAGED" | "CONFIG_INVALID";
+
+/** Every code that a client can be told. */
+export const wireErrorCodes: readonly StoreErrorCode[] = [...Object.keys(wire), ...Object.keys(bareTexts)] as StoreErrorCode[];
 
 export class StoreError extends Error {
   override readonly name = "StoreError";
@@ -105,9 +138,13 @@ export function toGrpcStatus(error: unknown): { readonly code: number; readonly 
   if (translated.code === "UNIMPLEMENTED") return { code: grpcStatus.UNIMPLEMENTED, details: translated.message };
   if (translated.code === "DATA_DAMAGED") return { code: grpcStatus.DATA_LOSS, details: "etcdserver: corrupt cluster" };
   if (translated.code === "CONFIG_INVALID") return { code: grpcStatus.INTERNAL, details: "etcdserver: internal error" };
+  if (isBare(translated.code)) return { code: grpcStatus.UNKNOWN, details: bareTexts[translated.code] };
   return { code: wire[translated.code][0], details: `etcdserver: ${wire[translated.code][1]}` };
 }
 
+const isBare = (code: StoreErrorCode): code is keyof typeof bareTexts => code in bareTexts;
+
 function defaultMessage(code: StoreErrorCode): string {
+  if (isBare(code)) return bareTexts[code];
   return code in wire ? `etcdserver: ${wire[code as keyof typeof wire][1]}` : code;
 }

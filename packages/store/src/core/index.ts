@@ -2,6 +2,7 @@ export { type Alarm, Alarms } from "./alarms.js";
 export type {
   AlarmAnswer,
   Answer,
+  AuthenticateAnswer,
   DeleteRangeAnswer,
   DoneAnswer,
   LeaseGrantAnswer,
@@ -10,6 +11,9 @@ export type {
   RangeAnswer,
   TxnAnswer,
 } from "./answers.js";
+export { type AuthIdentity, AuthState, nobody } from "./auth/auth-state.js";
+export { authorizeCommand } from "./auth/authorize.js";
+export { SimpleTokens } from "./auth/simple-tokens.js";
 export {
   type Command,
   type CommandHeader,

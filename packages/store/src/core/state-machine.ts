@@ -1,6 +1,6 @@
 // The replicated state: what each committed command does to it.
 //
-// Owns:  key space, leases, members, alarms.
+// Owns:  key space, leases, members, alarms, users and roles; and, for this member alone, the simple tokens in use.
 // Not:   the order of commands (raft), telling clients and watchers (replica), durability (backend).
 // A1. Nothing here looks at a clock, randomness, local limits or this member's identity to decide what becomes of a command: equal
 //     logs make equal states. (`nowMs` only places lease expiries on the local clock.)
@@ -10,6 +10,10 @@ import { type Backend, type KeyEvent, KeySpace, LeaseTable, type Table, WriteTra
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { Alarms } from "./alarms.js";
 import type { AlarmAnswer, Answer, DoneAnswer } from "./answers.js";
+import { type Authenticated, applyAuthCommand } from "./auth/apply-auth.js";
+import { AuthState } from "./auth/auth-state.js";
+import { authorizeCommand } from "./auth/authorize.js";
+import { SimpleTokens } from "./auth/simple-tokens.js";
 import type { Command } from "./command.js";
 import { StoreError } from "./errors.js";
 import { Membership } from "./membership.js";
@@ -21,9 +25,15 @@ const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
 export interface StateMachineOptions {
   readonly backend: Backend;
   readonly cacheBytesMax?: number;
+  /** Life of an unused simple token on this member. Default 300 s. */
+  readonly tokenTTLMs?: number;
 }
 
+const defaultTokenTTLMs = 300_000;
+
 export interface ApplyContext {
+  /** Of the entry in the log. */
+  readonly index: number;
   /** Local monotonic time, for lease expiries. */
   readonly nowMs: number;
   /** Collects the changes, in order, for watchers. */
@@ -35,6 +45,9 @@ export class StateMachine {
   readonly leases: LeaseTable;
   readonly members: Membership;
   readonly alarms: Alarms;
+  readonly auth: AuthState;
+  /** Not replicated: what other members' clients got is known here too, but the time left is this member's own. */
+  readonly tokens: SimpleTokens;
 
   constructor(options: StateMachineOptions) {
     const { backend } = options;
@@ -46,10 +59,12 @@ export class StateMachine {
     });
     this.members = new Membership(backend);
     this.alarms = new Alarms(backend);
+    this.auth = new AuthState(backend);
+    this.tokens = new SimpleTokens(options.tokenTTLMs ?? defaultTokenTTLMs);
   }
 
   /** Tables in the order in which their rows must be loaded: keys attach themselves to leases. */
-  static readonly loadOrder: readonly Table[] = ["lease", "members", "alarm", "key"];
+  static readonly loadOrder: readonly Table[] = ["lease", "members", "alarm", "auth", "key"];
 
   /** Takes one stored row back after a restart. */
   load(table: Table, key: Uint8Array, value: Uint8Array): void {
@@ -57,6 +72,7 @@ export class StateMachine {
     else if (table === "lease") this.leases.load(key, value);
     else if (table === "members") this.members.load(key, value);
     else if (table === "alarm") this.alarms.load(key);
+    else if (table === "auth") this.auth.load(key, value);
   }
 
   finishLoading(): void {
@@ -66,6 +82,8 @@ export class StateMachine {
   /** Applies one command. Throws what the requester is to be told; the state is then unchanged. */
   apply(command: Command, context: ApplyContext): Answer {
     if (this.alarms.has(AlarmType.CORRUPT) && command.alarm === undefined) throw new StoreError("CORRUPT_CLUSTER");
+    if (takesSpace(command)) this.#refuseWhenFull();
+    authorizeCommand(this, command);
     if (command.put !== undefined) return this.#put(command.put, context);
     if (command.txn !== undefined) return this.#txn(command.txn, context);
     if (command.deleteRange !== undefined) return this.#deleteRange(command.deleteRange, context);
@@ -76,11 +94,12 @@ export class StateMachine {
     if (command.alarm !== undefined) return this.#alarm(command.alarm);
     if (command.clusterMemberAttrSet !== undefined) return this.#setAttributes(command.clusterMemberAttrSet);
     if (command.clusterVersionSet !== undefined) return this.#done();
+    const outcome = applyAuthCommand(this.auth, this.tokens, command, context);
+    if (outcome !== undefined) return this.#authAnswer(outcome.authenticated);
     throw new StoreError("DATA_DAMAGED", "Cannot apply log entry: it holds no command that this version knows");
   }
 
   #put(request: etcdserverpb.PutRequest, context: ApplyContext): Answer {
-    this.#refuseWhenFull();
     checkPutApplies(this.space, request);
     const writer = new WriteTransaction(this.space);
     const answer = executePut(writer, request);
@@ -96,7 +115,6 @@ export class StateMachine {
   }
 
   #txn(request: etcdserverpb.TxnRequest, context: ApplyContext): Answer {
-    if (hasPut(request)) this.#refuseWhenFull();
     const plan = planTxn(this.space, request);
     checkTxnPlan(this.space, plan);
     const writer = isReadOnlyTxn(request) ? undefined : new WriteTransaction(this.space);
@@ -111,7 +129,6 @@ export class StateMachine {
   }
 
   #grant(request: etcdserverpb.LeaseGrantRequest, context: ApplyContext): Answer {
-    this.#refuseWhenFull();
     const lease = this.leases.grant(request.ID, request.TTL, context.nowMs);
     return { kind: "leaseGrant", revision: this.space.currentRevision, id: lease.id, ttlSeconds: lease.ttlSeconds };
   }
@@ -146,6 +163,12 @@ export class StateMachine {
     return this.#done();
   }
 
+  #authAnswer(made: Authenticated | undefined): Answer {
+    if (made === undefined) return this.#done();
+    const { username, token, revision: authRevision } = made;
+    return { kind: "authenticate", revision: this.space.currentRevision, username, authRevision, token };
+  }
+
   #refuseWhenFull(): void {
     if (this.alarms.has(AlarmType.NOSPACE)) throw new StoreError("NO_SPACE");
   }
@@ -157,6 +180,10 @@ export class StateMachine {
   #done(): DoneAnswer {
     return { kind: "done", revision: this.space.currentRevision };
   }
+}
+
+function takesSpace(command: Command): boolean {
+  return command.put !== undefined || command.leaseGrant !== undefined || (command.txn !== undefined && hasPut(command.txn));
 }
 
 function hasPut(request: etcdserverpb.TxnRequest): boolean {

@@ -24,7 +24,7 @@ import {
 import type { Answer } from "../core/answers.js";
 import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } from "../core/command.js";
 import { StoreError, storeErrorFrom } from "../core/errors.js";
-import type { StateMachine } from "../core/state-machine.js";
+import type { ApplyContext, StateMachine } from "../core/state-machine.js";
 import { PendingRequests } from "./pending-requests.js";
 import type { DurableBackend, DurableLog, PeerTransport } from "./ports.js";
 import { ReadPoints } from "./read-points.js";
@@ -419,7 +419,7 @@ export class Replica {
       invariant(entry.index === this.#applied.index + 1, () => `entry ${entry.index} follows ${this.#applied.index}`);
       this.#applied = { index: entry.index, term: entry.term };
       if (entry.type === "confChange") settle.push(this.#applyMembership(entry));
-      else if (entry.data.length > 0) settle.push(this.#applyCommand(entry, { nowMs, events }));
+      else if (entry.data.length > 0) settle.push(this.#applyCommand(entry, { nowMs, events, index: entry.index }));
     }
     this.parts.backend.setApplied(this.#applied.index, this.#applied.term);
     this.node.onApplied(this.#applied.index);
@@ -432,7 +432,7 @@ export class Replica {
   }
 
   /** Returns how to tell whoever waits; told after the whole batch is applied. */
-  #applyCommand(entry: Entry, context: { readonly nowMs: number; readonly events: KeyEvent[] }): () => void {
+  #applyCommand(entry: Entry, context: ApplyContext): () => void {
     const header = decodeCommandHeader(entry.data);
     const pending = header.memberID === this.config.memberID ? this.#pending.take(header.requestNumber) : undefined;
     try {
