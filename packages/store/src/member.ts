@@ -9,16 +9,16 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { ChannelCredentials } from "@grpc/grpc-js";
 import type { Clock, Logger, Random } from "@lenj/base";
 import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
-import { bootstrapLog, type ConfChange, type HardState, MemoryLog } from "@lenj/raft";
+import type { ConfChange } from "@lenj/raft";
 import type { RpcService } from "@lenj/rpc-server";
 import type { StoreConfig, TLSFiles } from "./config.js";
-import { decodeApplied } from "./core/command.js";
 import { StoreError, toGrpcStatus } from "./core/errors.js";
-import { StateMachine } from "./core/state-machine.js";
 import { Face } from "./drivers/face.js";
 import { LeaseKeeper } from "./drivers/lease-keeper.js";
-import { LevelBackend, readApplied } from "./drivers/level/level-backend.js";
-import { LevelLog, type StoredLog } from "./drivers/level/level-log.js";
+import type { LevelBackend } from "./drivers/level/level-backend.js";
+import { LevelDatabase } from "./drivers/level/level-database.js";
+import type { LevelLog } from "./drivers/level/level-log.js";
+import { type DataFolder, openData } from "./drivers/level/open-data.js";
 import { peerService, toPeerStatus } from "./drivers/peer/peer-service.js";
 import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
 import { installIncoming } from "./drivers/peer/snapshot-files.js";
@@ -221,18 +221,8 @@ export class Member {
 
 async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
   const { config, clock, random, logger } = parts;
-  const folder = `${config.dataDir}/member`;
-  installIncoming(folder, `${folder}/state`);
-  const backend = await LevelBackend.open(`${folder}/state`, clock);
+  const { state, backend, log, memoryLog, applied } = await openData(dataFolder(`${config.dataDir}/member`), clock, firstMembers(config));
   try {
-    const state = new StateMachine({ backend });
-    for (const table of StateMachine.loadOrder) {
-      for await (const chunk of backend.rows(table)) for (const [key, value] of chunk) state.load(table, key, value);
-    }
-    state.finishLoading();
-    const stored = readApplied(backend);
-    const applied = stored === undefined ? { index: 0, term: 0 } : decodeApplied(stored);
-    const { log, memoryLog } = await openLog(parts, state, applied);
     const transport = new GrpcPeerTransport({
       clusterID: identity.clusterID,
       memberID: identity.memberID,
@@ -248,69 +238,20 @@ async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
         catchUpEntries,
         maxRequestBytes: config.maxRequestBytes,
       },
-      { clock, random, logger, state, backend, log, memoryLog, transport, applied },
+      { clock, nextTurn: (run) => void setImmediate(run), random, logger, state, backend, log, memoryLog, transport, applied },
     );
     return { replica, backend, log, transport, leases: new LeaseKeeper(replica, transport, clock, logger) };
   } catch (error) {
+    await log.close();
     await backend.close();
     throw error;
   }
 }
 
-/** The log on disk and its copy in memory, brought into agreement with the state. */
-async function openLog(
-  parts: MemberParts,
-  state: StateMachine,
-  applied: { index: number; term: number },
-): Promise<{ log: LevelLog; memoryLog: MemoryLog }> {
-  const { log, stored } = await LevelLog.open(`${parts.config.dataDir}/member/log`);
-  try {
-    const usable = stored ?? (await firstLog(parts.config, log));
-    const { hardState, previous, entries } = usable;
-    const lastIndex = previous.index + entries.length;
-    const termAtApplied = applied.index === previous.index ? previous.term : entries[applied.index - previous.index - 1]?.term;
-    if (applied.index >= previous.index && applied.index <= lastIndex && (applied.index === 0 || termAtApplied === applied.term)) {
-      const confState = state.members.confState();
-      const snapshot =
-        applied.index === 0
-          ? {}
-          : { snapshot: { metadata: { index: applied.index, term: applied.term, confState }, data: new Uint8Array(0) } };
-      return { log, memoryLog: new MemoryLog({ hardState, confState, entries, previous, ...snapshot }) };
-    }
-    if (applied.index < previous.index)
-      throw new StoreError(
-        "DATA_DAMAGED",
-        `Cannot use the data: the state ends at entry ${applied.index}, the log begins after ${previous.index}`,
-      );
-    // The state is a snapshot that the log has not followed yet.
-    const followed: HardState = {
-      term: Math.max(hardState.term, applied.term),
-      vote: hardState.term >= applied.term ? hardState.vote : 0n,
-      commit: applied.index,
-    };
-    await log.reset(applied, followed);
-    const confState = state.members.confState();
-    return {
-      log,
-      memoryLog: new MemoryLog({
-        hardState: followed,
-        confState,
-        entries: [],
-        previous: applied,
-        snapshot: { metadata: { ...applied, confState }, data: new Uint8Array(0) },
-      }),
-    };
-  } catch (error) {
-    await log.close();
-    throw error;
-  }
-}
-
-/** A new cluster's members all begin with the same entries: each other's names. One that joins begins with nothing. */
-async function firstLog(config: StoreConfig, log: LevelLog): Promise<StoredLog> {
-  const previous = { index: 0, term: 0 };
-  if (!config.isNewCluster) return { hardState: { term: 0, vote: 0n, commit: 0 }, previous, entries: [] };
-  const changes = config.initialMembers.map(({ id, name, peerURLs }): ConfChange => {
+/** The first entries of a new cluster's log; none for a member that joins one. */
+function firstMembers(config: StoreConfig): ConfChange[] {
+  if (!config.isNewCluster) return [];
+  return config.initialMembers.map(({ id, name, peerURLs }) => {
     const member = { id, peerUrls: [...peerURLs], name, clientUrls: [], isLearner: false };
     return {
       transition: "auto",
@@ -318,9 +259,17 @@ async function firstLog(config: StoreConfig, log: LevelLog): Promise<StoredLog> 
       context: ConfChangeContext.encode({ requestId: 0n, member, promote: false }).finish(),
     };
   });
-  const { hardState, entries } = bootstrapLog(changes);
-  await log.append([{ hardState, entries }]);
-  return { hardState, previous, entries };
+}
+
+/** The databases on disk. */
+function dataFolder(folder: string): DataFolder {
+  const cacheBytes = { state: 8 * 1024 * 1024, log: 1024 * 1024 };
+  return {
+    installIncoming: () => {
+      installIncoming(folder, `${folder}/state`);
+    },
+    open: (name) => LevelDatabase.open(`${folder}/${name}`, { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: cacheBytes[name] }),
+  };
 }
 
 async function closeOpened({ replica, backend, log, transport, leases }: Opened): Promise<void> {

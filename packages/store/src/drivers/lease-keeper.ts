@@ -8,7 +8,7 @@ import type { LeaseKeeperPort } from "../services/context.js";
 const scanIntervalMs = 500;
 const revokesPerScan = 1_000;
 const revokeRetryMs = 3_000;
-const checkpointEverySeconds = 300;
+const defaultCheckpointEverySeconds = 300;
 const checkpointsPerScan = 1_000;
 const leaderWaitMs = 50;
 
@@ -27,6 +27,8 @@ export class LeaseKeeper implements LeaseKeeperPort {
     readonly forwarder: LeaseForwarder,
     readonly clock: Clock,
     readonly logger: Logger,
+    /** A lease's remaining time is written down each time it has run for this long. */
+    readonly checkpointEverySeconds: number = defaultCheckpointEverySeconds,
   ) {}
 
   start(): void {
@@ -106,7 +108,7 @@ export class LeaseKeeper implements LeaseKeeperPort {
     const ignore = (error: unknown): void => this.logger.debug("Lease upkeep failed", { error });
     const expired = leases.takeExpired(nowMs, revokesPerScan, revokeRetryMs);
     if (expired.length > 0) this.#revoke(expired).catch(ignore);
-    const checkpoints = leases.checkpointsDue(nowMs, checkpointEverySeconds, checkpointsPerScan);
+    const checkpoints = leases.checkpointsDue(nowMs, this.checkpointEverySeconds, checkpointsPerScan);
     if (checkpoints.length === 0) return;
     const leaseCheckpoint = { checkpoints: checkpoints.map(({ id, remainingSeconds }) => ({ ID: id, remainingTTL: remainingSeconds })) };
     this.replica.propose({ leaseCheckpoint }).catch(ignore);

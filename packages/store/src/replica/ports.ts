@@ -3,6 +3,9 @@ import type { Backend } from "@lenj/mvcc";
 import type { Message, SnapMessage } from "@lenj/raft";
 import type { LogWrite } from "../drivers/level/level-log.js";
 
+/** Calls `run` once, in the next turn of the event loop: after what is under way now, before any timer that is not due yet. */
+export type NextTurn = (run: () => void) => void;
+
 export interface PeerAddress {
   readonly id: bigint;
   readonly peerURLs: readonly string[];

@@ -26,7 +26,7 @@ import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } f
 import { StoreError, storeErrorFrom } from "../core/errors.js";
 import type { ApplyContext, StateMachine } from "../core/state-machine.js";
 import { PendingRequests } from "./pending-requests.js";
-import type { DurableBackend, DurableLog, PeerTransport } from "./ports.js";
+import type { DurableBackend, DurableLog, NextTurn, PeerTransport } from "./ports.js";
 import { ReadPoints } from "./read-points.js";
 
 /** Committed but not applied entries past which requests are refused. */
@@ -48,6 +48,7 @@ export interface ReplicaConfig {
 
 export interface ReplicaParts {
   readonly clock: Clock;
+  readonly nextTurn: NextTurn;
   readonly random: Random;
   readonly logger: Logger;
   readonly state: StateMachine;
@@ -312,7 +313,7 @@ export class Replica {
   #schedulePump(): void {
     if (this.#pumpScheduled || this.#stopped) return;
     this.#pumpScheduled = true;
-    setImmediate(() => {
+    this.parts.nextTurn(() => {
       this.#pumpScheduled = false;
       if (!this.#stopped) this.#pump();
     });
@@ -507,7 +508,7 @@ export class Replica {
   #scheduleCatchUp(): void {
     if (this.#catchUpScheduled || this.#stopped) return;
     this.#catchUpScheduled = true;
-    setImmediate(() => {
+    this.parts.nextTurn(() => {
       this.#catchUpScheduled = false;
       if (!this.#stopped && this.watches.catchUp()) this.#scheduleCatchUp();
     });

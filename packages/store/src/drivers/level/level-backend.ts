@@ -10,7 +10,7 @@ import { type Clock, invariant, type Timer } from "@lenj/base";
 import type { Backend, Table } from "@lenj/mvcc";
 import { encodeApplied } from "../../core/command.js";
 import { StoreError } from "../../core/errors.js";
-import { LevelDatabase, type WriteOperation } from "./level-database.js";
+import type { LevelDatabase, WriteOperation } from "./level-database.js";
 
 /** A group is written this long after its first change, or at once when it has grown to `groupBytesMax`. Upstream: backend commit interval. */
 const flushIntervalMs = 100;
@@ -47,8 +47,8 @@ export class LevelBackend implements Backend {
   /** Called after each durable group with the applied index it holds. */
   onDurable: (index: number) => void = () => {};
 
-  static async open(location: string, clock: Clock): Promise<LevelBackend> {
-    const database = await LevelDatabase.open(location, { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: 8 * 1024 * 1024 });
+  /** Takes the database over; on failure it is closed. Throws DATA_DAMAGED. */
+  static async open(database: LevelDatabase, clock: Clock): Promise<LevelBackend> {
     try {
       return new LevelBackend(database, clock, (await checkMarks(database)) + 1);
     } catch (error) {

@@ -16,6 +16,31 @@ export type WriteOperation =
   | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: "del"; readonly key: Uint8Array };
 
+/** What is used of the LevelDB library: its own interface, less what nobody here calls. The simulator brings one in memory. */
+export interface StorageEngine {
+  getSync(key: Uint8Array): Uint8Array | undefined;
+  /** Atomic; with `sync`, durable once it resolves. */
+  batch(operations: readonly WriteOperation[], options: { readonly sync: boolean }): Promise<void>;
+  /** A consistent view of the rows in [gte, lt), in key order. */
+  iterator(options: EngineRange): EngineIterator;
+  approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>;
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface EngineRange {
+  readonly gte: Uint8Array;
+  readonly lt: Uint8Array;
+  readonly highWaterMarkBytes: number;
+  readonly fillCache: boolean;
+}
+
+export interface EngineIterator {
+  /** Up to `size` more rows; none at the end. */
+  nextv(size: number): Promise<[key: Uint8Array, value: Uint8Array][]>;
+  close(): Promise<void>;
+}
+
 export interface LevelDatabaseOptions {
   /** LevelDB's memtable, in bytes. */
   readonly writeBufferBytes: number;
@@ -24,18 +49,10 @@ export interface LevelDatabaseOptions {
 }
 
 export class LevelDatabase {
-  /** What the library offers on disk only, and does not declare for its browser twin. */
-  private readonly maintenance: {
-    approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>;
-    compactRange(start: Uint8Array, end: Uint8Array): Promise<void>;
-  };
-
-  private constructor(
-    private readonly db: Level<Uint8Array, Uint8Array>,
+  constructor(
+    private readonly db: StorageEngine,
     readonly location: string,
-  ) {
-    this.maintenance = db as unknown as LevelDatabase["maintenance"];
-  }
+  ) {}
 
   static async open(location: string, options: LevelDatabaseOptions): Promise<LevelDatabase> {
     const db = new Level<Uint8Array, Uint8Array>(location, {
@@ -46,12 +63,13 @@ export class LevelDatabase {
       compression: true,
     });
     await db.open();
-    return new LevelDatabase(db, location);
+    // The library declares what its browser twin has, too; on disk it offers all of this.
+    return new LevelDatabase(db as unknown as StorageEngine, location);
   }
 
   /** The checked value, or undefined. Throws DATA_DAMAGED. */
   get(key: Uint8Array): Buffer | undefined {
-    const stored = this.db.getSync(key) as Buffer | undefined;
+    const stored = this.db.getSync(key);
     return stored === undefined ? undefined : unseal(key, stored, this.location);
   }
 
@@ -71,9 +89,9 @@ export class LevelDatabase {
     const iterator = this.db.iterator({ gte, lt, highWaterMarkBytes: 256 * 1024, fillCache: false });
     try {
       for (;;) {
-        const chunk = (await iterator.nextv(1_000)) as [Buffer, Buffer][];
+        const chunk = await iterator.nextv(1_000);
         if (chunk.length === 0) return;
-        yield chunk.map(([key, value]) => [key, unseal(key, value, this.location)] as const);
+        yield chunk.map(([key, value]) => [asBuffer(key), unseal(key, value, this.location)] as const);
       }
     } finally {
       await iterator.close();
@@ -82,12 +100,12 @@ export class LevelDatabase {
 
   /** Bytes on disk in [start, end), roughly. */
   approximateSize(start: Uint8Array, end: Uint8Array): Promise<number> {
-    return this.maintenance.approximateSize(start, end);
+    return this.db.approximateSize(start, end);
   }
 
   /** Rewrites [start, end) without what was deleted. Blocks this database's compactions, not its reads and writes. */
   compactRange(start: Uint8Array, end: Uint8Array): Promise<void> {
-    return this.maintenance.compactRange(start, end);
+    return this.db.compactRange(start, end);
   }
 
   close(): Promise<void> {
@@ -106,11 +124,16 @@ function seal(key: Uint8Array, value: Uint8Array): Buffer {
   return sealed;
 }
 
-function unseal(key: Uint8Array, sealed: Buffer, location: string): Buffer {
+function unseal(key: Uint8Array, stored: Uint8Array, location: string): Buffer {
+  const sealed = asBuffer(stored);
   const end = sealed.length - crcBytes;
   const value = sealed.subarray(0, Math.max(0, end));
   if (end < 0 || sealed.readUInt32BE(end) !== checksum(key, value)) {
     throw new StoreError("DATA_DAMAGED", `Cannot read row ${Buffer.from(key).toString("hex")} of ${location}: checksum does not match`);
   }
   return value;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

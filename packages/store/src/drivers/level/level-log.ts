@@ -7,7 +7,7 @@
 //     means that the log is damaged, and it is not used.
 import type { Entry, EntryType, HardState } from "@lenj/raft";
 import { StoreError } from "../../core/errors.js";
-import { LevelDatabase, type WriteOperation } from "./level-database.js";
+import type { LevelDatabase, WriteOperation } from "./level-database.js";
 
 const headKey = Buffer.from("h");
 const headLayoutVersion = 1;
@@ -45,9 +45,10 @@ export class LevelLog {
     private head: Head,
   ) {}
 
-  /** Opens or creates. `stored` is undefined for a log that was never written. Throws DATA_DAMAGED. */
-  static async open(location: string): Promise<{ readonly log: LevelLog; readonly stored: StoredLog | undefined }> {
-    const database = await LevelDatabase.open(location, { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: 1024 * 1024 });
+  /**
+   * Takes the database over; on failure it is closed. `stored` is undefined for a log that was never written. Throws DATA_DAMAGED.
+   */
+  static async open(database: LevelDatabase): Promise<{ readonly log: LevelLog; readonly stored: StoredLog | undefined }> {
     try {
       const headRow = database.get(headKey);
       if (headRow === undefined) {
