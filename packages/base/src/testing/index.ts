@@ -1,1 +1,2 @@
+export { type GoldenCase, readGoldenCases } from "./golden.js";
 export { ManualClock } from "./manual-clock.js";
