@@ -55,7 +55,7 @@ export class RaftNode {
 
   /** Advances logical time by one tick (etcd: its heartbeat interval, 100 ms). */
   tick(): void {
-    tick(this.#core, this.#readies.oldestWriteTicks(this.#core.ticks));
+    tick(this.#core, this.#readies.oldestWriteTicks(this.#core.ticks + 1));
   }
 
   /** Starts an election now, pre-vote first when configured. Nothing happens on a leader or on a member that may not lead. */
