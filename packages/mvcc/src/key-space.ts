@@ -214,13 +214,17 @@ export class KeySpace {
     return this.#isDropping;
   }
 
-  /** Whether a row counts towards a hash at the current compaction: what a compaction drops, or would drop, does not. */
-  isHashed(main: number, row: EncodedKeyValue): boolean {
+  /**
+   * Whether a row counts towards the hash at `revision`: every change after the compacted revision does, an older one only while it is
+   * what its key has at `revision`. So members agree whether or not they have dropped yet what a compaction freed.
+   */
+  isHashed(main: number, row: EncodedKeyValue, revision: number): boolean {
+    if (main > revision) return false;
     if (main > this.#compactRevision) return true;
     if (isTombstone(row)) return false;
     const entry = this.index.get(keyFromBytes(decodeKey(row)));
     if (entry === undefined) return false;
-    const position = findChange(entry, this.#compactRevision);
+    const position = findChange(entry, revision);
     return position >= 0 && entry.history[position] === main;
   }
 

@@ -2,7 +2,8 @@
 
 import { DataHash, decodeMain } from "@lenj/mvcc";
 import type { etcdserverpb } from "@lenj/proto/etcd";
-import type { RpcHandlers } from "@lenj/rpc-server";
+import type { RpcHandlers, RpcServerStream } from "@lenj/rpc-server";
+import { snapshotChunks } from "../backup/snapshot-chunks.js";
 import type { AlarmAnswer } from "../core/answers.js";
 import { StoreError } from "../core/errors.js";
 import { type ServiceContext, storeVersion } from "./context.js";
@@ -10,6 +11,12 @@ import { type ServiceContext, storeVersion } from "./context.js";
 export function maintenanceService(context: ServiceContext): RpcHandlers {
   const { replica, header, backend } = context;
   return {
+    snapshot: (_request: etcdserverpb.SnapshotRequest, stream: RpcServerStream<etcdserverpb.SnapshotResponse>): void => {
+      sendSnapshot(context, stream).then(
+        () => stream.end(),
+        (error: unknown) => stream.fail(error),
+      );
+    },
     status: (): etcdserverpb.StatusResponse => {
       const status = replica.node.status();
       const errors = [
@@ -65,14 +72,38 @@ export function maintenanceService(context: ServiceContext): RpcHandlers {
   };
 }
 
-/** Over the rows through `revision` (0: all) that a compaction leaves. */
+/** One chunk after the other, as fast as the client takes them. */
+async function sendSnapshot(
+  { backend, replica, header }: ServiceContext,
+  stream: RpcServerStream<etcdserverpb.SnapshotResponse>,
+): Promise<void> {
+  const closed = new AbortController();
+  let wake = (): void => {};
+  stream.onDrain = () => wake();
+  stream.onClose = () => {
+    closed.abort(new StoreError("STOPPED"));
+    wake();
+  };
+  const head = header(replica.state.space.currentRevision);
+  for await (const { blob, remainingBytes } of snapshotChunks(backend, { signal: closed.signal })) {
+    stream.write({ header: head, remainingBytes, blob, version: storeVersion });
+    while (stream.needsDrain && !closed.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    closed.signal.throwIfAborted();
+  }
+}
+
+/** Over the rows that count at `revision` (0: the current one). */
 async function hashRows({ backend, replica }: ServiceContext, revision: number): Promise<number> {
   await backend.flush();
   const { space } = replica.state;
   const hash = new DataHash();
   const through = revision === 0 ? space.currentRevision : revision;
   for await (const chunk of backend.rows("key")) {
-    for (const [key, row] of chunk) if (decodeMain(key) <= through && space.isHashed(decodeMain(key), row)) hash.addRow(key, row);
+    for (const [key, row] of chunk) if (space.isHashed(decodeMain(key), row, through)) hash.addRow(key, row);
   }
   return hash.value;
 }

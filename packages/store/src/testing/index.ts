@@ -1,1 +1,2 @@
+export { EtcdProcess } from "./etcd-process.js";
 export { type ClusterOptions, eventually, freePort, type MemberAddress, StoreCluster } from "./store-process.js";

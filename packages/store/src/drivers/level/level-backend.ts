@@ -10,7 +10,7 @@ import { type Clock, invariant, type Timer } from "@lenj/base";
 import type { Backend, Table } from "@lenj/mvcc";
 import { encodeApplied } from "../../core/command.js";
 import { StoreError } from "../../core/errors.js";
-import type { LevelDatabase, WriteOperation } from "./level-database.js";
+import type { DatabaseView, LevelDatabase, WriteOperation } from "./level-database.js";
 
 /** A group is written this long after its first change, or at once when it has grown to `groupBytesMax`. Upstream: backend commit interval. */
 const flushIntervalMs = 100;
@@ -91,11 +91,16 @@ export class LevelBackend implements Backend {
   }
 
   /** Stored rows of a table, key without prefix. Only what is durable: call flush() before. */
-  async *rows(table: Table): AsyncGenerator<readonly (readonly [key: Buffer, value: Buffer])[], void, undefined> {
+  async *rows(table: Table, view?: DatabaseView): AsyncGenerator<readonly (readonly [key: Buffer, value: Buffer])[], void, undefined> {
     const prefix = tablePrefix[table];
-    for await (const chunk of this.database.rows(Uint8Array.of(prefix), Uint8Array.of(prefix + 1))) {
+    for await (const chunk of this.database.rows(Uint8Array.of(prefix), Uint8Array.of(prefix + 1), view)) {
       yield chunk.map(([key, value]) => [key.subarray(1), value] as const);
     }
+  }
+
+  /** What is durable now, for {@link rows}; see LevelDatabase.view. */
+  view(): DatabaseView {
+    return this.database.view();
   }
 
   /** Every stored row of the state, keys with prefix, for snapshots. Only what is durable: call flush() before. */

@@ -23,6 +23,8 @@ export interface StorageEngine {
   batch(operations: readonly WriteOperation[], options: { readonly sync: boolean }): Promise<void>;
   /** A consistent view of the rows in [gte, lt), in key order. */
   iterator(options: EngineRange): EngineIterator;
+  /** What is written now, for iterators to read from. */
+  snapshot(): DatabaseView;
   approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>;
   compactRange(start: Uint8Array, end: Uint8Array): Promise<void>;
   close(): Promise<void>;
@@ -33,6 +35,13 @@ export interface EngineRange {
   readonly lt: Uint8Array;
   readonly highWaterMarkBytes: number;
   readonly fillCache: boolean;
+  /** Left out: a view taken now. */
+  readonly snapshot?: DatabaseView;
+}
+
+/** A consistent view of a database; closed by who took it. */
+export interface DatabaseView {
+  close(): Promise<void>;
 }
 
 export interface EngineIterator {
@@ -84,9 +93,13 @@ export class LevelDatabase {
     );
   }
 
-  /** Rows in [gte, lt) in key order, in chunks, from a consistent view taken when iteration starts. Throws DATA_DAMAGED. */
-  async *rows(gte: Uint8Array, lt: Uint8Array): AsyncGenerator<readonly Row[], void, undefined> {
-    const iterator = this.db.iterator({ gte, lt, highWaterMarkBytes: 256 * 1024, fillCache: false });
+  /**
+   * Rows in [gte, lt) in key order, in chunks, from `view`, or else from a consistent view taken when iteration starts. Throws
+   * DATA_DAMAGED.
+   */
+  async *rows(gte: Uint8Array, lt: Uint8Array, view?: DatabaseView): AsyncGenerator<readonly Row[], void, undefined> {
+    const snapshot = view === undefined ? {} : { snapshot: view };
+    const iterator = this.db.iterator({ gte, lt, highWaterMarkBytes: 256 * 1024, fillCache: false, ...snapshot });
     try {
       for (;;) {
         const chunk = await iterator.nextv(1_000);
@@ -96,6 +109,11 @@ export class LevelDatabase {
     } finally {
       await iterator.close();
     }
+  }
+
+  /** What is written now, for any number of later reads. The caller closes it; while it is open, nothing that it shows is given back. */
+  view(): DatabaseView {
+    return this.db.snapshot();
   }
 
   /** Bytes on disk in [start, end), roughly. */
