@@ -14,7 +14,7 @@ export interface LibraryStream<Response> extends LibraryCall {
   readonly writableNeedDrain: boolean;
   write(message: Response): boolean;
   end(): unknown;
-  destroy(error: ServiceError): unknown;
+  emit(event: "error", error: ServiceError): unknown;
 }
 
 export interface LibraryDuplex<Response> extends LibraryStream<Response> {
@@ -92,8 +92,9 @@ export class StreamView<Response> extends CallView implements RpcServerStream<Re
   fail(error: unknown): void {
     if (this.#isOver) return;
     const failure = this.ends.toError(error);
-    this.call.destroy(failure);
     this.#over(failure.code);
+    // The library sends the status of an "error" event; a destroyed stream sends none, and leaves the client waiting.
+    this.call.emit("error", failure);
   }
 
   #over(code: number): void {
@@ -145,6 +146,6 @@ export function uploadAsDuplex<Response>(
       return true;
     },
     end: () => callback(null, answer),
-    destroy: (error) => callback(error),
+    emit: (_event, error) => callback(error),
   };
 }
