@@ -1,5 +1,6 @@
 // The store's configuration, decided from its flags.
 
+import { parseTokenOptions, type TokenOptions } from "./drivers/auth/token-options.js";
 import type { StoreOptions } from "./options.js";
 import { memberIDOf } from "./services/cluster-service.js";
 
@@ -34,6 +35,7 @@ export interface StoreConfig {
   readonly maxRequestBytes: number;
   readonly txnOpsMax: number;
   readonly quotaBytes: number;
+  readonly auth: { readonly token: TokenOptions; readonly tokenTTLMs: number; readonly bcryptCost: number };
   readonly autoCompaction: { readonly mode: "periodic" | "revision"; readonly retention: number };
 }
 
@@ -68,11 +70,22 @@ export function createConfig(options: StoreOptions): StoreConfig {
     maxRequestBytes: options.maxRequestBytes,
     txnOpsMax: options.maxTxnOps,
     quotaBytes: options.quotaBackendBytes > 0 ? options.quotaBackendBytes : defaultQuotaBytes,
+    auth: {
+      token: tokenOptions(options.authToken),
+      tokenTTLMs: options.authTokenTtl * 1_000,
+      bcryptCost: options.bcryptCost,
+    },
     autoCompaction: {
       mode: options.autoCompactionMode as "periodic" | "revision",
       retention: parseRetention(options.autoCompactionMode, options.autoCompactionRetention),
     },
   };
+}
+
+/** Of a text that validation has passed. */
+function tokenOptions(text: string): TokenOptions {
+  const parsed = parseTokenOptions(text);
+  return parsed.kind === "invalid" ? { kind: "simple" } : parsed;
 }
 
 function initialMembers(options: StoreOptions): InitialMember[] {

@@ -13,6 +13,7 @@ import type { ConfChange } from "@lenj/raft";
 import type { RpcService } from "@lenj/rpc-server";
 import type { StoreConfig, TLSFiles } from "./config.js";
 import { StoreError, toGrpcStatus } from "./core/errors.js";
+import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
 import { Face } from "./drivers/face.js";
 import { LeaseKeeper } from "./drivers/lease-keeper.js";
 import type { LevelBackend } from "./drivers/level/level-backend.js";
@@ -23,8 +24,9 @@ import { peerService, toPeerStatus } from "./drivers/peer/peer-service.js";
 import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
 import { installIncoming } from "./drivers/peer/snapshot-files.js";
 import { Replica } from "./replica/replica.js";
+import { Access } from "./services/access.js";
 import type { ServiceContext } from "./services/context.js";
-import { addClientServices, checkCall } from "./services/index.js";
+import { addClientServices, checkCall, clientServices } from "./services/index.js";
 
 const layoutVersion = 1;
 const peerMessageBytesMax = 64 * 1024 * 1024;
@@ -184,7 +186,7 @@ export class Member {
       logger,
     });
     this.#clientFace = face;
-    addClientServices(face.driver, context);
+    addClientServices(face.driver, clientServices(context));
     await face.listen();
   }
 
@@ -196,14 +198,23 @@ export class Member {
       revision,
       raftTerm: this.replica.term,
     });
+    const replica = forwardTo(() => this.#opened.replica);
+    const { token, bcryptCost } = config.auth;
+    const access = new Access({
+      replica,
+      nowMs: () => clock.monotonicMs(),
+      signedTokens: token.kind === "jwt" ? JWTTokens.fromFiles(token, clock) : undefined,
+      usesClientCertificates: config.clientTLS.requireClientCert,
+    });
     return {
-      replica: forwardTo(() => this.#opened.replica),
+      replica,
       backend: forwardTo(() => this.#opened.backend),
       leases: forwardTo(() => this.#opened.leases),
       ...{ clock, random, logger, header },
       txnOpsMax: config.txnOpsMax,
       maxRequestBytes: config.maxRequestBytes,
       quotaBytes: config.quotaBytes,
+      ...{ bcryptCost, access },
       streams: this.#streams,
     };
   }
@@ -223,6 +234,7 @@ async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
   const { config, clock, random, logger } = parts;
   const { state, backend, log, memoryLog, applied } = await openData(dataFolder(`${config.dataDir}/member`), clock, firstMembers(config));
   try {
+    state.tokens.ttlMs = config.auth.tokenTTLMs;
     const transport = new GrpcPeerTransport({
       clusterID: identity.clusterID,
       memberID: identity.memberID,

@@ -1,5 +1,9 @@
 import { boolFlag, type FlagValues, intFlag, listFlag, stringFlag } from "@lenj/component-base";
 import { parseRetention } from "./config.js";
+import { parseTokenOptions } from "./drivers/auth/token-options.js";
+
+const bcryptCostMin = 4;
+const bcryptCostMax = 31;
 
 /** etcd's flags, as far as they mean something here. Times are milliseconds, as etcd has them. */
 export const storeFlags = {
@@ -29,6 +33,9 @@ export const storeFlags = {
   "quota-backend-bytes": intFlag("Bytes of data past which writes are refused; 0: 2 GiB", 0),
   "auto-compaction-mode": stringFlag('"periodic" or "revision"', "periodic"),
   "auto-compaction-retention": stringFlag("Hours or duration (periodic), or revisions, to keep; 0: no automatic compaction", "0"),
+  "auth-token": stringFlag('"simple", or "jwt,sign-method=...,pub-key=FILE,priv-key=FILE,ttl=5m"', "simple"),
+  "auth-token-ttl": intFlag("Seconds that an unused simple token lives", 300),
+  "bcrypt-cost": intFlag("Base-2 logarithm of the rounds of password hashes, 4 to 31", 10),
   "log-level": stringFlag('"debug" or "info"', "info"),
 } as const;
 
@@ -66,6 +73,11 @@ export function validateStoreOptions(options: StoreOptions): string[] {
     problems.push(`--auto-compaction-mode must be "periodic" or "revision"`);
   else if (Number.isNaN(parseRetention(options.autoCompactionMode, options.autoCompactionRetention)))
     problems.push(`--auto-compaction-retention: invalid value ${JSON.stringify(options.autoCompactionRetention)}`);
+  const token = parseTokenOptions(options.authToken);
+  if (token.kind === "invalid") problems.push(`--auth-token: ${token.problem}`);
+  if (options.authTokenTtl <= 0) problems.push("--auth-token-ttl must be >0");
+  if (options.bcryptCost < bcryptCostMin || options.bcryptCost > bcryptCostMax)
+    problems.push(`--bcrypt-cost must be between ${bcryptCostMin} and ${bcryptCostMax}, got ${options.bcryptCost}`);
   const secure = (urls: readonly string[]): boolean => urls.some((url) => url.startsWith("https:"));
   if (secure(options.listenClientUrls) && (options.certFile === "" || options.keyFile === ""))
     problems.push("--cert-file and --key-file are required for https client URLs");

@@ -5,6 +5,7 @@ const upstream: Readonly<Record<number, readonly string[]>> = {
   1: ["etcdserver: watch canceled", "etcdserver: request canceled"],
   2: [
     "auth: authentication failed, password was given for no password user",
+    "bcrypt: password length exceeds 72 bytes",
     "auth: token signing attempted with verify-only key",
     "election: no leader",
     "election: not leader",

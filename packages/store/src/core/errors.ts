@@ -90,6 +90,7 @@ const wire = {
 /** What upstream has no status for: code UNKNOWN and the bare text. */
 const bareTexts = {
   NO_PASSWORD_USER: "auth: authentication failed, password was given for no password user",
+  PASSWORD_TOO_LONG: "bcrypt: password length exceeds 72 bytes",
   TOKEN_VERIFY_ONLY: "auth: token signing attempted with verify-only key",
   ELECTION_NO_LEADER: "election: no leader",
   ELECTION_NOT_LEADER: "election: not leader",
@@ -141,6 +142,20 @@ export function toGrpcStatus(error: unknown): { readonly code: number; readonly 
   if (isBare(translated.code)) return { code: grpcStatus.UNKNOWN, details: bareTexts[translated.code] };
   return { code: wire[translated.code][0], details: `etcdserver: ${wire[translated.code][1]}` };
 }
+
+/** As Go prints a status: some answers carry the error as text. */
+export function goErrorText(error: unknown): string {
+  const { code, details } = toGrpcStatus(error);
+  return `rpc error: code = ${goCodeNames[code] ?? `Code(${code})`} desc = ${details}`;
+}
+
+const goCodeNames: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(grpcStatus).map(([name, code]) => [
+    code,
+    // Go has camel case, and one l in Canceled.
+    name === "CANCELLED" ? "Canceled" : name.toLowerCase().replace(/(?:^|_)(.)/g, (_all, letter: string) => letter.toUpperCase()),
+  ]),
+);
 
 const isBare = (code: StoreErrorCode): code is keyof typeof bareTexts => code in bareTexts;
 

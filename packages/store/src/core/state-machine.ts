@@ -25,11 +25,7 @@ const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
 export interface StateMachineOptions {
   readonly backend: Backend;
   readonly cacheBytesMax?: number;
-  /** Life of an unused simple token on this member. Default 300 s. */
-  readonly tokenTTLMs?: number;
 }
-
-const defaultTokenTTLMs = 300_000;
 
 export interface ApplyContext {
   /** Of the entry in the log. */
@@ -47,7 +43,7 @@ export class StateMachine {
   readonly alarms: Alarms;
   readonly auth: AuthState;
   /** Not replicated: what other members' clients got is known here too, but the time left is this member's own. */
-  readonly tokens: SimpleTokens;
+  readonly tokens = new SimpleTokens();
 
   constructor(options: StateMachineOptions) {
     const { backend } = options;
@@ -60,7 +56,6 @@ export class StateMachine {
     this.members = new Membership(backend);
     this.alarms = new Alarms(backend);
     this.auth = new AuthState(backend);
-    this.tokens = new SimpleTokens(options.tokenTTLMs ?? defaultTokenTTLMs);
   }
 
   /** Tables in the order in which their rows must be loaded: keys attach themselves to leases. */

@@ -1,6 +1,8 @@
 // The leader's duty to leases: revoking those whose time is up and writing down how much the others have left;
 // and, on any member, asking the leader for what only it knows.
 import type { Clock, Logger, Timer } from "@lenj/base";
+import { rootName } from "../core/auth/auth-state.js";
+import type { Command } from "../core/command.js";
 import { StoreError } from "../core/errors.js";
 import type { Replica } from "../replica/replica.js";
 import type { LeaseKeeperPort } from "../services/context.js";
@@ -98,7 +100,13 @@ export class LeaseKeeper implements LeaseKeeperPort {
     const { leases } = this.replica.state;
     const isOverdue = (id: bigint): boolean => (leases.get(id)?.expiryMs ?? Number.POSITIVE_INFINITY) <= this.clock.monotonicMs();
     if (!this.replica.isLeader) return;
-    await Promise.all(ids.filter(isOverdue).map((ID) => this.replica.propose({ leaseRevoke: { ID } })));
+    await Promise.all(ids.filter(isOverdue).map((ID) => this.replica.propose({ ...this.#asRoot(), leaseRevoke: { ID } })));
+  }
+
+  /** What expiry deletes belongs to anybody: with authentication on, only root may. */
+  #asRoot(): Pick<Command, "header"> {
+    const { auth } = this.replica.state;
+    return auth.isEnabled ? { header: { ID: 0n, username: rootName, authRevision: auth.revision } } : {};
   }
 
   #scan(): void {

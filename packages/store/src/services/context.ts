@@ -2,6 +2,7 @@
 import type { Clock, Logger, Random } from "@lenj/base";
 import type { LevelBackend } from "../drivers/level/level-backend.js";
 import type { Replica } from "../replica/replica.js";
+import type { Access } from "./access.js";
 import type { Header } from "./answer-codec.js";
 
 /** What `etcdctl endpoint status` and version checks of clients see: the etcd whose API this is. */
@@ -23,6 +24,9 @@ export interface ServiceContext {
   readonly txnOpsMax: number;
   readonly maxRequestBytes: number;
   readonly quotaBytes: number;
+  /** Of password hashes: the base-2 logarithm of their rounds. */
+  readonly bcryptCost: number;
+  readonly access: Access;
   /** Open watch streams; ended when the front closes. */
   readonly streams: Set<{ close(): void }>;
   header(revision: number): Header;

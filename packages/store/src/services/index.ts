@@ -1,6 +1,6 @@
 // etcd's services for clients, put on a driver.
 import { etcdserverpb } from "@lenj/proto/etcd";
-import type { RpcCall, RpcDriver, RpcService } from "@lenj/rpc-server";
+import type { RpcCall, RpcDriver, RpcHandlers, RpcService } from "@lenj/rpc-server";
 import { StoreError } from "../core/errors.js";
 import { authService } from "./auth-service.js";
 import { clusterService } from "./cluster-service.js";
@@ -13,13 +13,29 @@ import { watchService } from "./watch-service.js";
 /** What a learner answers; it lags, so nothing that must be current. */
 const learnerPaths = new Set(["/etcdserverpb.Maintenance/Status", "/etcdserverpb.Maintenance/Snapshot", "/etcdserverpb.KV/Range"]);
 
-export function addClientServices(driver: RpcDriver, context: ServiceContext): void {
-  driver.addService(withEncodedResponses(etcdserverpb.KVService, ["range", "put", "deleteRange", "txn"]), kvService(context));
-  driver.addService(withEncodedResponses(etcdserverpb.WatchService, ["watch"]), watchService(context));
-  driver.addService(etcdserverpb.LeaseService as unknown as RpcService, leaseService(context));
-  driver.addService(etcdserverpb.ClusterService as unknown as RpcService, clusterService(context));
-  driver.addService(etcdserverpb.MaintenanceService as unknown as RpcService, maintenanceService(context));
-  driver.addService(etcdserverpb.AuthService as unknown as RpcService, authService(context));
+/** A service with what answers it, each method behind its access rule. */
+export interface ClientService {
+  readonly definition: RpcService;
+  readonly handlers: RpcHandlers;
+}
+
+export function clientServices(context: ServiceContext): readonly ClientService[] {
+  const behindRules = (service: object, handlers: RpcHandlers): ClientService => {
+    const definition = service as RpcService;
+    return { definition, handlers: context.access.secure(definition, handlers) };
+  };
+  return [
+    behindRules(withEncodedResponses(etcdserverpb.KVService, ["range", "put", "deleteRange", "txn"]), kvService(context)),
+    behindRules(withEncodedResponses(etcdserverpb.WatchService, ["watch"]), watchService(context)),
+    behindRules(etcdserverpb.LeaseService, leaseService(context)),
+    behindRules(etcdserverpb.ClusterService, clusterService(context)),
+    behindRules(etcdserverpb.MaintenanceService, maintenanceService(context)),
+    behindRules(etcdserverpb.AuthService, authService(context)),
+  ];
+}
+
+export function addClientServices(driver: RpcDriver, services: readonly ClientService[]): void {
+  for (const { definition, handlers } of services) driver.addService(definition, handlers);
 }
 
 /** What holds for every call. Source: etcd server/etcdserver/api/v3rpc/interceptor.go. */

@@ -2,28 +2,30 @@
 
 import { keyToBytes, leaseTTLSecondsMax } from "@lenj/mvcc";
 import type { etcdserverpb } from "@lenj/proto/etcd";
-import type { RpcDuplexStream, RpcHandlers } from "@lenj/rpc-server";
+import type { RpcCall, RpcDuplexStream, RpcHandlers } from "@lenj/rpc-server";
 import type { LeaseGrantAnswer } from "../core/answers.js";
+import { authorizeLeaseRead, authorizeLeaseWrite, requireIdentity } from "../core/auth/authorize.js";
 import { StoreError } from "../core/errors.js";
 import type { ServiceContext } from "./context.js";
 import { leaseCost, Quota } from "./quota.js";
 
 export function leaseService(context: ServiceContext): RpcHandlers {
-  const { replica, header, random, leases } = context;
+  const { replica, header, random, leases, access } = context;
   const quota = new Quota(context);
   // As upstream: one and a half election timeouts, in whole seconds.
   const ttlSecondsMin = Math.ceil((1.5 * replica.config.electionTicks * replica.config.heartbeatMs) / 1_000);
   return {
-    leaseGrant: async (request: etcdserverpb.LeaseGrantRequest): Promise<etcdserverpb.LeaseGrantResponse> => {
+    leaseGrant: async (request: etcdserverpb.LeaseGrantRequest, call: RpcCall): Promise<etcdserverpb.LeaseGrantResponse> => {
       await quota.check(leaseCost);
       if (request.TTL > leaseTTLSecondsMax) throw new StoreError("LEASE_TTL_TOO_LARGE");
       // 63 bits, so that the number is positive in every language.
       const id = request.ID === 0n ? Buffer.from(random.bytes(8)).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn || 1n : request.ID;
-      const answer = (await replica.propose({ leaseGrant: { ID: id, TTL: Math.max(ttlSecondsMin, request.TTL) } })) as LeaseGrantAnswer;
+      const leaseGrant = { ID: id, TTL: Math.max(ttlSecondsMin, request.TTL) };
+      const answer = (await replica.propose({ ...access.headerOf(call), leaseGrant })) as LeaseGrantAnswer;
       return { header: header(answer.revision), ID: answer.id, TTL: answer.ttlSeconds, error: "" };
     },
-    leaseRevoke: async (request: etcdserverpb.LeaseRevokeRequest): Promise<etcdserverpb.LeaseRevokeResponse> => {
-      const answer = await replica.propose({ leaseRevoke: request });
+    leaseRevoke: async (request: etcdserverpb.LeaseRevokeRequest, call: RpcCall): Promise<etcdserverpb.LeaseRevokeResponse> => {
+      const answer = await replica.propose({ ...access.headerOf(call), leaseRevoke: request });
       return { header: header(answer.revision) };
     },
     leaseKeepAlive: (stream: RpcDuplexStream<etcdserverpb.LeaseKeepAliveRequest, etcdserverpb.LeaseKeepAliveResponse>) => {
@@ -31,6 +33,8 @@ export function leaseService(context: ServiceContext): RpcHandlers {
       let last: Promise<void> = Promise.resolve();
       stream.onMessage = ({ ID }) => {
         last = last.then(async () => {
+          await access.ready(stream);
+          checkRenewal(context, stream, ID);
           const ttlSeconds = await leases.renew(ID);
           // An unknown lease is no error here: it has no time left.
           stream.write({ header: header(replica.state.space.currentRevision), ID, TTL: ttlSeconds ?? 0 });
@@ -41,9 +45,10 @@ export function leaseService(context: ServiceContext): RpcHandlers {
         last.catch(() => {}).finally(() => stream.end());
       };
     },
-    leaseTimeToLive: async (request: etcdserverpb.LeaseTimeToLiveRequest): Promise<etcdserverpb.LeaseTimeToLiveResponse> => {
+    leaseTimeToLive: async (request: etcdserverpb.LeaseTimeToLiveRequest, call: RpcCall): Promise<etcdserverpb.LeaseTimeToLiveResponse> => {
       await replica.linearizable();
       const times = await leases.times(request.ID);
+      if (request.keys) authorizeLeaseRead(replica.state, access.identityOf(call), request.ID);
       const lease = replica.state.leases.get(request.ID);
       const keys = request.keys && lease !== undefined ? [...lease.keys].map((key) => Buffer.from(keyToBytes(key))) : [];
       return {
@@ -54,9 +59,17 @@ export function leaseService(context: ServiceContext): RpcHandlers {
         keys,
       };
     },
-    leaseLeases: async (): Promise<etcdserverpb.LeaseLeasesResponse> => {
+    leaseLeases: async (_request: etcdserverpb.LeaseLeasesRequest, call: RpcCall): Promise<etcdserverpb.LeaseLeasesResponse> => {
       await replica.linearizable();
+      const identity = access.identityOf(call);
+      for (const id of replica.state.leases.ids()) authorizeLeaseRead(replica.state, identity, id);
       return { header: header(replica.state.space.currentRevision), leases: replica.state.leases.ids().map((ID) => ({ ID })) };
     },
   };
+}
+
+function checkRenewal({ replica, access }: ServiceContext, call: RpcCall, id: bigint): void {
+  const identity = access.identityOf(call);
+  requireIdentity(replica.state, identity);
+  authorizeLeaseWrite(replica.state, identity, id);
 }

@@ -1,15 +1,17 @@
 // etcdserverpb.Maintenance: how this member is, alarms, hashes, handing over leadership, a copy of its data.
 
 import { DataHash, decodeMain } from "@lenj/mvcc";
-import type { etcdserverpb } from "@lenj/proto/etcd";
-import type { RpcHandlers, RpcServerStream } from "@lenj/rpc-server";
+import { etcdserverpb } from "@lenj/proto/etcd";
+import type { RpcCall, RpcHandlers, RpcServerStream } from "@lenj/rpc-server";
 import { snapshotChunks } from "../backup/snapshot-chunks.js";
 import type { AlarmAnswer } from "../core/answers.js";
 import { StoreError } from "../core/errors.js";
 import { type ServiceContext, storeVersion } from "./context.js";
 
+const { AlarmRequest_AlarmAction: AlarmAction } = etcdserverpb;
+
 export function maintenanceService(context: ServiceContext): RpcHandlers {
-  const { replica, header, backend } = context;
+  const { replica, header, backend, access } = context;
   return {
     snapshot: (_request: etcdserverpb.SnapshotRequest, stream: RpcServerStream<etcdserverpb.SnapshotResponse>): void => {
       sendSnapshot(context, stream).then(
@@ -39,7 +41,8 @@ export function maintenanceService(context: ServiceContext): RpcHandlers {
         downgradeInfo: { enabled: false, targetVersion: "" },
       };
     },
-    alarm: async (request: etcdserverpb.AlarmRequest): Promise<etcdserverpb.AlarmResponse> => {
+    alarm: async (request: etcdserverpb.AlarmRequest, call: RpcCall): Promise<etcdserverpb.AlarmResponse> => {
+      if (request.action !== AlarmAction.GET) replica.state.auth.checkAdmin(access.identityOf(call));
       const answer = (await replica.propose({ alarm: request })) as AlarmAnswer;
       return { header: header(answer.revision), alarms: answer.alarms.map(({ memberID, alarm }) => ({ memberID, alarm })) };
     },

@@ -10,7 +10,8 @@ import type { Timer } from "@lenj/base";
 import { type KeyEvent, keyRangeFromWire, type Watcher, type WatchSink } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import type { RpcDuplexStream, RpcHandlers } from "@lenj/rpc-server";
-import { StoreError } from "../core/errors.js";
+import { authorizeRange, type RangeLike } from "../core/auth/authorize.js";
+import { goErrorText, StoreError } from "../core/errors.js";
 import { encodeEvent, encodeWatch, type WatchMessage } from "./answer-codec.js";
 import type { ServiceContext } from "./context.js";
 
@@ -45,7 +46,11 @@ class WatchStream implements WatchSink {
     readonly context: ServiceContext,
   ) {
     context.streams.add(this);
-    call.onMessage = (request) => this.#onRequest(request);
+    call.onMessage = context.access.inOrder(
+      call,
+      (request) => this.#onRequest(request),
+      (error) => call.fail(error),
+    );
     call.onDrain = () => context.replica.watches.wake();
     call.onHalfClose = () => this.close();
     call.onClose = () => this.close();
@@ -109,8 +114,9 @@ class WatchStream implements WatchSink {
       Buffer.compare(key, request.rangeEnd) >= 0;
     const asked = Number(request.watchId);
     const isDuplicate = asked !== 0 && this.#watchers.has(asked);
-    if (isReversed || isDuplicate || request.startRevision < 0) {
-      const cancelReason = isReversed ? invalidRangeReason : isDuplicate ? duplicateReason : compactedReason;
+    const refusal = request.startRevision < 0 ? compactedReason : this.#refusal({ key, rangeEnd: request.rangeEnd });
+    if (isReversed || isDuplicate || refusal !== undefined) {
+      const cancelReason = refusal ?? (isReversed ? invalidRangeReason : duplicateReason);
       this.#send({ watchID: streamWatchID, created: true, canceled: true, cancelReason });
       return;
     }
@@ -129,6 +135,17 @@ class WatchStream implements WatchSink {
     });
     this.#watchers.set(id, watcher);
     this.#heardMs.set(id, this.context.clock.monotonicMs());
+  }
+
+  /** Why the client may not see these keys, in the words of a Go client's error. */
+  #refusal(keys: RangeLike): string | undefined {
+    const { access, replica } = this.context;
+    try {
+      if (replica.state.auth.isEnabled) authorizeRange(replica.state, access.identityOf(this.call), keys);
+      return undefined;
+    } catch (error) {
+      return goErrorText(error);
+    }
   }
 
   #freeID(): number {

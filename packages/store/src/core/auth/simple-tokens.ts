@@ -8,6 +8,8 @@
 /** Tokens remembered at most; past it the one unused for longest goes, and its owner authenticates again. */
 const tokensMax = 100_000;
 
+const defaultTTLMs = 300_000;
+
 interface TokenRecord {
   readonly username: string;
   readonly endMs: number;
@@ -17,7 +19,8 @@ export class SimpleTokens {
   /** Least recently used first, which is also the order in which they end. */
   readonly #tokens = new Map<string, TokenRecord>();
 
-  constructor(private readonly ttlMs: number) {}
+  /** Life of an unused token. */
+  ttlMs = defaultTTLMs;
 
   get size(): number {
     return this.#tokens.size;
