@@ -138,6 +138,17 @@ program
     process.exitCode = await kubectl(args, { state: state() });
   });
 
+program
+  .command("store [args...]")
+  .description("work with stores and their snapshots: lenj store snapshot save|status|restore, lenj store restore")
+  .allowUnknownOption()
+  .helpOption(false)
+  .passThroughOptions()
+  .action(async (args: string[]) => {
+    const { store } = await import("./commands/store.js");
+    process.exitCode = await store(args.length === 0 ? ["--help"] : args);
+  });
+
 function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || Number(text) < 1) throw new InvalidArgumentError("Must be a whole number of at least 1.");
   return Number(text);

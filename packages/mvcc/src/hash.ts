@@ -12,11 +12,7 @@ const tombstoneMark = Uint8Array.of(0x74);
 
 /** Running CRC-32C. */
 export class DataHash {
-  #crc = 0xffff_ffff;
-
-  constructor() {
-    this.#update(Uint8Array.from([0x6b, 0x65, 0x79]));
-  }
+  #crc = crc32c(Uint8Array.from([0x6b, 0x65, 0x79]));
 
   addRow(revision: Uint8Array, row: EncodedKeyValue): void {
     this.#update(revision);
@@ -25,14 +21,19 @@ export class DataHash {
   }
 
   get value(): number {
-    return ~this.#crc >>> 0;
+    return this.#crc;
   }
 
   #update(bytes: Uint8Array): void {
-    let crc = this.#crc;
-    for (let offset = 0; offset < bytes.length; offset += 1) {
-      crc = (crc >>> 8) ^ (table[(crc ^ (bytes[offset] as number)) & 0xff] as number);
-    }
-    this.#crc = crc >>> 0;
+    this.#crc = crc32c(bytes, this.#crc);
   }
+}
+
+/** CRC-32C of `bytes`, going on from the CRC of what came before. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
+  for (let offset = 0; offset < bytes.length; offset += 1) {
+    crc = (crc >>> 8) ^ (table[(crc ^ (bytes[offset] as number)) & 0xff] as number);
+  }
+  return ~crc >>> 0;
 }

@@ -61,7 +61,10 @@ export function createConfig(options: StoreOptions): StoreConfig {
       caFile: options.peerTrustedCaFile,
       requireClientCert: options.peerClientCertAuth,
     },
-    initialMembers: initialMembers(options),
+    initialMembers: parseInitialCluster(
+      options.initialCluster.length > 0 ? options.initialCluster : options.initialAdvertisePeerUrls.map((url) => `${options.name}=${url}`),
+      options.initialClusterToken,
+    ),
     isNewCluster: options.initialClusterState === "new",
     clusterToken: options.initialClusterToken,
     heartbeatMs: options.heartbeatInterval,
@@ -88,17 +91,16 @@ function tokenOptions(text: string): TokenOptions {
   return parsed.kind === "invalid" ? { kind: "simple" } : parsed;
 }
 
-function initialMembers(options: StoreOptions): InitialMember[] {
+/** Pairs of `name=URL`, a name once for each of its URLs; by ID. */
+export function parseInitialCluster(pairs: readonly string[], clusterToken: string): InitialMember[] {
   const urlsByName = new Map<string, string[]>();
-  const pairs =
-    options.initialCluster.length > 0 ? options.initialCluster : options.initialAdvertisePeerUrls.map((url) => `${options.name}=${url}`);
   for (const pair of pairs) {
     const at = pair.indexOf("=");
     const name = pair.slice(0, at);
     urlsByName.set(name, [...(urlsByName.get(name) ?? []), pair.slice(at + 1)]);
   }
   return [...urlsByName]
-    .map(([name, peerURLs]) => ({ id: memberIDOf(peerURLs, options.initialClusterToken), name, peerURLs }))
+    .map(([name, peerURLs]) => ({ id: memberIDOf(peerURLs, clusterToken), name, peerURLs }))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The store: one member of a replicated key-value store with etcd's API.
 import { type ComponentContext, type RunningComponent, runComponent } from "@lenj/component-base";
+import { isStoreCommand, runStoreCommand } from "./commands/program.js";
 import { createConfig } from "./config.js";
 import { AutoCompactor } from "./drivers/auto-compactor.js";
 import { registerStoreMetrics, serveMetrics } from "./drivers/http/metrics-server.js";
@@ -34,10 +35,16 @@ async function start(options: StoreOptions, context: ComponentContext): Promise<
   };
 }
 
-await runComponent({
-  name: "lenj-store",
-  description: "The Lenj store keeps a cluster's state, replicated, behind etcd's API.",
-  flags: storeFlags,
-  validate: validateStoreOptions,
-  start,
-});
+const commandLine = process.argv.slice(2);
+if (isStoreCommand(commandLine[0])) {
+  const interrupted = new AbortController();
+  process.once("SIGINT", () => interrupted.abort(new Error("interrupted")));
+  process.exitCode = await runStoreCommand(commandLine, interrupted.signal);
+} else
+  await runComponent({
+    name: "lenj-store",
+    description: "The Lenj store keeps a cluster's state, replicated, behind etcd's API. Commands: snapshot, restore (see --help of each).",
+    flags: storeFlags,
+    validate: validateStoreOptions,
+    start,
+  });

@@ -4,31 +4,29 @@
 // M1. The data folder carries the identity of member and cluster; data of another member or layout is refused.
 // M2. `opened` is replaced as a whole; faces look it up at every call, so that a replaced state needs no new listeners.
 
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { ChannelCredentials } from "@grpc/grpc-js";
 import type { Clock, Logger, Random } from "@lenj/base";
 import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
 import type { ConfChange } from "@lenj/raft";
 import type { RpcService } from "@lenj/rpc-server";
 import type { StoreConfig, TLSFiles } from "./config.js";
-import { StoreError, toGrpcStatus } from "./core/errors.js";
+import { toGrpcStatus } from "./core/errors.js";
 import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
 import { Face } from "./drivers/face.js";
 import { LeaseKeeper } from "./drivers/lease-keeper.js";
 import type { LevelBackend } from "./drivers/level/level-backend.js";
-import { LevelDatabase } from "./drivers/level/level-database.js";
+import { levelFolder } from "./drivers/level/level-folder.js";
 import type { LevelLog } from "./drivers/level/level-log.js";
-import { type DataFolder, openData } from "./drivers/level/open-data.js";
+import { openData } from "./drivers/level/open-data.js";
 import { peerService, toPeerStatus } from "./drivers/peer/peer-service.js";
 import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
-import { installIncoming } from "./drivers/peer/snapshot-files.js";
+import { createIdentity, type Identity, readIdentity } from "./identity.js";
 import { Replica } from "./replica/replica.js";
 import { Access } from "./services/access.js";
 import type { ServiceContext } from "./services/context.js";
 import { addClientServices, checkCall, clientServices } from "./services/index.js";
 
-const layoutVersion = 1;
 const peerMessageBytesMax = 64 * 1024 * 1024;
 /** Room for the frame around a request of the largest size. Upstream: grpcOverheadBytes. */
 const requestOverheadBytes = 512 * 1024;
@@ -40,11 +38,6 @@ export interface MemberParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-}
-
-interface Identity {
-  readonly memberID: bigint;
-  readonly clusterID: bigint;
 }
 
 interface Opened {
@@ -87,8 +80,9 @@ export class Member {
   /** Opens the data and listens to peers and clients. */
   static async start(parts: MemberParts): Promise<Member> {
     const { config } = parts;
-    mkdirSync(`${config.dataDir}/member`, { recursive: true, mode: 0o700 });
-    const identity = readIdentity(config) ?? createIdentity(config);
+    const folder = `${config.dataDir}/member`;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const identity = readIdentity(folder) ?? createIdentity(folder, config);
     const member = new Member(parts, identity, await open(parts, identity));
     try {
       member.#attach();
@@ -232,7 +226,7 @@ export class Member {
 
 async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
   const { config, clock, random, logger } = parts;
-  const { state, backend, log, memoryLog, applied } = await openData(dataFolder(`${config.dataDir}/member`), clock, firstMembers(config));
+  const { state, backend, log, memoryLog, applied } = await openData(levelFolder(`${config.dataDir}/member`), clock, firstMembers(config));
   try {
     state.tokens.ttlMs = config.auth.tokenTTLMs;
     const transport = new GrpcPeerTransport({
@@ -273,50 +267,12 @@ function firstMembers(config: StoreConfig): ConfChange[] {
   });
 }
 
-/** The databases on disk. */
-function dataFolder(folder: string): DataFolder {
-  const cacheBytes = { state: 8 * 1024 * 1024, log: 1024 * 1024 };
-  return {
-    installIncoming: () => {
-      installIncoming(folder, `${folder}/state`);
-    },
-    open: (name) => LevelDatabase.open(`${folder}/${name}`, { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: cacheBytes[name] }),
-  };
-}
-
 async function closeOpened({ replica, backend, log, transport, leases }: Opened): Promise<void> {
   leases.close();
   await replica.close();
   await transport.close();
   await log.close();
   await backend.close();
-}
-
-function readIdentity(config: StoreConfig): Identity | undefined {
-  const file = `${config.dataDir}/member/identity.json`;
-  if (!existsSync(file)) return undefined;
-  const found = JSON.parse(readFileSync(file, "utf8")) as { layoutVersion: number; memberID: string; clusterID: string };
-  if (found.layoutVersion !== layoutVersion)
-    throw new StoreError(
-      "CONFIG_INVALID",
-      `Cannot use ${config.dataDir}: its layout is version ${found.layoutVersion}, this program reads ${layoutVersion}`,
-    );
-  return { memberID: BigInt(`0x${found.memberID}`), clusterID: BigInt(`0x${found.clusterID}`) };
-}
-
-function createIdentity(config: StoreConfig): Identity {
-  const own = config.initialMembers.find((member) => member.name === config.name);
-  if (own === undefined) throw new StoreError("CONFIG_INVALID", `Cannot find ${config.name} in the initial cluster`);
-  const hash = createHash("sha1").update(config.clusterToken);
-  for (const { id } of config.initialMembers) hash.update(id.toString(16));
-  const identity = { memberID: own.id, clusterID: hash.digest().readBigUInt64BE() };
-  const file = `${config.dataDir}/member/identity.json`;
-  writeFileSync(
-    `${file}.tmp`,
-    `${JSON.stringify({ layoutVersion, memberID: identity.memberID.toString(16), clusterID: identity.clusterID.toString(16) })}\n`,
-  );
-  renameSync(`${file}.tmp`, file);
-  return identity;
 }
 
 function peerCredentials(tls: TLSFiles, isSecure: boolean): ChannelCredentials {
