@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // Benchmarks as ratios against upstream in the same run: our store and Debian's etcd, three members each, same client, in turn.
-// Prints one table; judges nothing.
+// With the argument "rpc": the drivers of our gRPC server against each other. Prints one table; judges nothing.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { silentLogger } from "@lenj/base";
 import { createEtcdClient, type EtcdClient } from "@lenj/etcd-client";
+import { benchRpc } from "./rpc.js";
 
 const storeProgram = fileURLToPath(new URL("../../store/dist/main.js", import.meta.url));
 const rounds = 3;
@@ -108,5 +109,5 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-await main();
+await (process.argv[2] === "rpc" ? benchRpc() : main());
 process.exit();

@@ -1,4 +1,6 @@
 export { createGrpcJsDriver } from "./drivers/grpc-js/grpc-js-driver.js";
+export type { KeepAliveOptions } from "./drivers/lean/keep-alive.js";
+export { createLeanDriver, type LeanDriverOptions } from "./drivers/lean/lean-driver.js";
 export { Listener, type ListenerOptions, type ListenerTLS } from "./listener.js";
 export type {
   DuplexHandler,

@@ -1,1 +1,2 @@
-export {};
+export { runRpcServerContract } from "./driver-contract.js";
+export { type DriverFactory, startTextServer, TextClient, type TextHandlers, type TextServer, textService } from "./text-service.js";
