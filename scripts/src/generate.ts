@@ -14,7 +14,11 @@ const gen = join(root, "packages/proto/src/gen");
 
 /** Each part is generated when its own inputs changed, so that a change to one protocol does not rewrite the others. */
 const parts = [
-  { name: "wire", inputs: ["proto/etcd", "proto/raft", "proto/cri", "proto/lenj", "buf.yaml", "buf.gen.yaml"], run: generateWire },
+  {
+    name: "wire",
+    inputs: ["proto/etcd", "proto/raft", "proto/cri", "proto/lenj", "buf.yaml", "buf.gen.yaml", "scripts/dist/generate.js"],
+    run: generateWire,
+  },
   { name: "k8s", inputs: ["proto/k8s", "buf.yaml", "scripts/dist"], run: generateKubernetes },
 ];
 
@@ -29,6 +33,9 @@ for (const part of parts) {
 function generateWire(target: string): void {
   rmSync(target, { recursive: true, force: true });
   buf(["generate"]);
+  // What the JSON gateway needs to know of etcd's messages.
+  const image = buf(["build", "--path", "proto/etcd", "--as-file-descriptor-set", "--exclude-source-info", "-o", "-#format=binpb"]);
+  writeFileSync(join(target, "etcd-descriptors.ts"), `export const etcdDescriptorSet =\n  "${image.toString("base64")}";\n`);
 }
 
 function generateKubernetes(target: string): void {

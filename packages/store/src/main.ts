@@ -4,19 +4,20 @@ import { type ComponentContext, type RunningComponent, runComponent } from "@len
 import { isStoreCommand, runStoreCommand } from "./commands/program.js";
 import { createConfig } from "./config.js";
 import { AutoCompactor } from "./drivers/auto-compactor.js";
-import { registerStoreMetrics, serveMetrics } from "./drivers/http/metrics-server.js";
+import { serveMetrics } from "./drivers/http/metrics-server.js";
+import { registerStoreMetrics } from "./drivers/http/store-metrics.js";
 import { Member } from "./member.js";
 import { type StoreOptions, storeFlags, validateStoreOptions } from "./options.js";
 
 async function start(options: StoreOptions, context: ComponentContext): Promise<RunningComponent> {
   const { clock, random, logger, metrics, health } = context;
   const config = createConfig(options);
-  const member = await Member.start({ config, clock, random, logger });
+  const member = await Member.start({ config, clock, random, logger, metrics });
   registerStoreMetrics(metrics, member);
   health.register("leader", () => {
     if (member.replica.leaderID === 0n) throw new Error("There is no leader");
   }, ["readyz", "healthz"]);
-  const closeMetrics = await Promise.all(config.metricsURLs.map((url) => serveMetrics({ url, member, health, metrics })));
+  const closeMetrics = await Promise.all(config.metricsURLs.map((url) => serveMetrics(url, member.metricsHTTP)));
   const compactor = new AutoCompactor(member, config.autoCompaction, clock, logger);
   compactor.start();
   logger.info("Serving", {

@@ -5,15 +5,19 @@
 // M2. `opened` is replaced as a whole; faces look it up at every call, so that a replaced state needs no new listeners.
 
 import { mkdirSync, readFileSync } from "node:fs";
+import type { RequestListener } from "node:http";
 import { ChannelCredentials } from "@grpc/grpc-js";
 import type { Clock, Logger, Random } from "@lenj/base";
 import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
 import type { ConfChange } from "@lenj/raft";
 import type { RpcService } from "@lenj/rpc-server";
+import type { Registry } from "prom-client";
 import type { StoreConfig, TLSFiles } from "./config.js";
 import { toGrpcStatus } from "./core/errors.js";
 import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
 import { Face } from "./drivers/face.js";
+import { type ClientHTTPOptions, clientHTTP } from "./drivers/http/client-http.js";
+import { Gateway } from "./drivers/http/gateway.js";
 import { LeaseKeeper } from "./drivers/lease-keeper.js";
 import type { LevelBackend } from "./drivers/level/level-backend.js";
 import { levelFolder } from "./drivers/level/level-folder.js";
@@ -25,7 +29,7 @@ import { createIdentity, type Identity, readIdentity } from "./identity.js";
 import { Replica } from "./replica/replica.js";
 import { Access } from "./services/access.js";
 import type { ServiceContext } from "./services/context.js";
-import { addClientServices, checkCall, clientServices } from "./services/index.js";
+import { addClientServices, type ClientService, checkCall, clientServices } from "./services/index.js";
 
 const peerMessageBytesMax = 64 * 1024 * 1024;
 /** Room for the frame around a request of the largest size. Upstream: grpcOverheadBytes. */
@@ -38,6 +42,7 @@ export interface MemberParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: Registry;
 }
 
 interface Opened {
@@ -170,18 +175,38 @@ export class Member {
   async #listenToClients(): Promise<void> {
     const { config, clock, logger } = this.parts;
     const context = this.#serviceContext();
+    const services = clientServices(context);
     const face = new Face({
       urls: config.listenClientURLs,
       tls: config.clientTLS,
       receiveBytesMax: config.maxRequestBytes + requestOverheadBytes,
       toStatus: toGrpcStatus,
       onCall: (call) => checkCall(context, call),
+      onHttp1: clientHTTP({ ...this.#httpParts(context.replica), gateway: this.#gateway(context, services) }),
       clock,
       logger,
     });
     this.#clientFace = face;
-    addClientServices(face.driver, clientServices(context));
+    addClientServices(face.driver, services);
     await face.listen();
+  }
+
+  /** Health, version and metrics, for addresses that serve nothing else. */
+  get metricsHTTP(): RequestListener {
+    return clientHTTP(this.#httpParts(forwardTo(() => this.#opened.replica)));
+  }
+
+  #httpParts(replica: Replica): ClientHTTPOptions {
+    return { replica, metrics: this.parts.metrics, onHealth: () => {} };
+  }
+
+  #gateway(context: ServiceContext, services: readonly ClientService[]): Gateway {
+    return new Gateway({
+      services,
+      toStatus: toGrpcStatus,
+      onCall: (call) => checkCall(context, call),
+      bodyBytesMax: this.parts.config.maxRequestBytes + requestOverheadBytes,
+    });
   }
 
   #serviceContext(): ServiceContext {

@@ -33,7 +33,7 @@ const upstream: Readonly<Record<number, readonly string[]>> = {
     "etcdserver: invalid downgrade target version",
   ],
   4: ["etcdserver: context deadline exceeded"],
-  5: ["etcdserver: requested lease not found", "etcdserver: member not found"],
+  5: ["etcdserver: requested lease not found", "etcdserver: member not found", "unknown service"],
   7: ["etcdserver: permission denied"],
   8: ["etcdserver: mvcc: database space exceeded", "etcdserver: too many requests"],
   9: [

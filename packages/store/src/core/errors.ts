@@ -87,16 +87,17 @@ const wire = {
   DEADLINE_EXCEEDED: [4, "context deadline exceeded"],
 } as const satisfies Record<string, readonly [number, string]>;
 
-/** What upstream has no status for: code UNKNOWN and the bare text. */
+/** Texts that stand alone. Most are errors for which upstream has no status: they leave as UNKNOWN. */
 const bareTexts = {
-  NO_PASSWORD_USER: "auth: authentication failed, password was given for no password user",
-  PASSWORD_TOO_LONG: "bcrypt: password length exceeds 72 bytes",
-  TOKEN_VERIFY_ONLY: "auth: token signing attempted with verify-only key",
-  ELECTION_NO_LEADER: "election: no leader",
-  ELECTION_NOT_LEADER: "election: not leader",
-  ELECTION_LEADER_MISSING: '"leader" field must be provided',
-  LOCK_SESSION_EXPIRED: "mutex: session is expired",
-} as const satisfies Record<string, string>;
+  NO_PASSWORD_USER: [2, "auth: authentication failed, password was given for no password user"],
+  PASSWORD_TOO_LONG: [2, "bcrypt: password length exceeds 72 bytes"],
+  TOKEN_VERIFY_ONLY: [2, "auth: token signing attempted with verify-only key"],
+  ELECTION_NO_LEADER: [2, "election: no leader"],
+  ELECTION_NOT_LEADER: [2, "election: not leader"],
+  ELECTION_LEADER_MISSING: [2, '"leader" field must be provided'],
+  LOCK_SESSION_EXPIRED: [2, "mutex: session is expired"],
+  HEALTH_SERVICE_UNKNOWN: [5, "unknown service"],
+} as const satisfies Record<string, readonly [number, string]>;
 
 export type StoreErrorCode = keyof typeof wire | keyof typeof bareTexts | "UNIMPLEMENTED" | "DATA_DAMAGED" | "CONFIG_INVALID";
 
@@ -139,7 +140,7 @@ export function toGrpcStatus(error: unknown): { readonly code: number; readonly 
   if (translated.code === "UNIMPLEMENTED") return { code: grpcStatus.UNIMPLEMENTED, details: translated.message };
   if (translated.code === "DATA_DAMAGED") return { code: grpcStatus.DATA_LOSS, details: "etcdserver: corrupt cluster" };
   if (translated.code === "CONFIG_INVALID") return { code: grpcStatus.INTERNAL, details: "etcdserver: internal error" };
-  if (isBare(translated.code)) return { code: grpcStatus.UNKNOWN, details: bareTexts[translated.code] };
+  if (isBare(translated.code)) return { code: bareTexts[translated.code][0], details: bareTexts[translated.code][1] };
   return { code: wire[translated.code][0], details: `etcdserver: ${wire[translated.code][1]}` };
 }
 
@@ -160,6 +161,6 @@ const goCodeNames: Readonly<Record<number, string>> = Object.fromEntries(
 const isBare = (code: StoreErrorCode): code is keyof typeof bareTexts => code in bareTexts;
 
 function defaultMessage(code: StoreErrorCode): string {
-  if (isBare(code)) return bareTexts[code];
+  if (isBare(code)) return bareTexts[code][1];
   return code in wire ? `etcdserver: ${wire[code as keyof typeof wire][1]}` : code;
 }

@@ -1,4 +1,4 @@
-import { etcdserverpb, v3electionpb, v3lockpb } from "@lenj/proto/etcd";
+import { etcdserverpb, healthpb, v3electionpb, v3lockpb } from "@lenj/proto/etcd";
 import { accessRules } from "./access.js";
 
 const services: readonly object[] = [
@@ -8,6 +8,7 @@ const services: readonly object[] = [
   etcdserverpb.ClusterService,
   etcdserverpb.MaintenanceService,
   etcdserverpb.AuthService,
+  healthpb.HealthService,
   v3lockpb.LockService,
   v3electionpb.ElectionService,
 ];

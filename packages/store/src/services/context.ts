@@ -7,6 +7,8 @@ import type { Header } from "./answer-codec.js";
 
 /** What `etcdctl endpoint status` and version checks of clients see: the etcd whose API this is. */
 export const storeVersion = "3.6.0";
+export const clusterVersion = "3.6.0";
+export const storageVersion = "3.6.0";
 
 export interface LeaseKeeperPort {
   /** Seconds of the lease's full time; undefined: no such lease. Rejects when there is no leader to ask. */

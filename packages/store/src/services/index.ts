@@ -1,17 +1,24 @@
 // etcd's services for clients, put on a driver.
-import { etcdserverpb } from "@lenj/proto/etcd";
+import { etcdserverpb, healthpb } from "@lenj/proto/etcd";
 import type { RpcCall, RpcDriver, RpcHandlers, RpcService } from "@lenj/rpc-server";
 import { StoreError } from "../core/errors.js";
 import { authService } from "./auth-service.js";
 import { clusterService } from "./cluster-service.js";
 import type { ServiceContext } from "./context.js";
+import { healthService } from "./health-service.js";
 import { kvService } from "./kv-service.js";
 import { leaseService } from "./lease-service.js";
 import { maintenanceService } from "./maintenance-service.js";
 import { watchService } from "./watch-service.js";
 
+const healthPaths = ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"];
 /** What a learner answers; it lags, so nothing that must be current. */
-const learnerPaths = new Set(["/etcdserverpb.Maintenance/Status", "/etcdserverpb.Maintenance/Snapshot", "/etcdserverpb.KV/Range"]);
+const learnerPaths = new Set([
+  "/etcdserverpb.Maintenance/Status",
+  "/etcdserverpb.Maintenance/Snapshot",
+  "/etcdserverpb.KV/Range",
+  ...healthPaths,
+]);
 
 /** A service with what answers it, each method behind its access rule. */
 export interface ClientService {
@@ -31,6 +38,7 @@ export function clientServices(context: ServiceContext): readonly ClientService[
     behindRules(etcdserverpb.ClusterService, clusterService(context)),
     behindRules(etcdserverpb.MaintenanceService, maintenanceService(context)),
     behindRules(etcdserverpb.AuthService, authService(context)),
+    behindRules(healthpb.HealthService, healthService(context)),
   ];
 }
 

@@ -6,7 +6,7 @@ import type { RpcCall, RpcHandlers, RpcServerStream } from "@lenj/rpc-server";
 import { snapshotChunks } from "../backup/snapshot-chunks.js";
 import type { AlarmAnswer } from "../core/answers.js";
 import { StoreError } from "../core/errors.js";
-import { type ServiceContext, storeVersion } from "./context.js";
+import { type ServiceContext, storageVersion, storeVersion } from "./context.js";
 
 const { AlarmRequest_AlarmAction: AlarmAction } = etcdserverpb;
 
@@ -36,7 +36,7 @@ export function maintenanceService(context: ServiceContext): RpcHandlers {
         raftAppliedIndex: replica.appliedIndex,
         errors,
         isLearner: replica.state.members.get(replica.config.memberID)?.isLearner ?? false,
-        storageVersion: "3.6.0",
+        storageVersion,
         dbSizeQuota: context.quotaBytes,
         downgradeInfo: { enabled: false, targetVersion: "" },
       };

@@ -52,7 +52,7 @@ class WatchStream implements WatchSink {
       (error) => call.fail(error),
     );
     call.onDrain = () => context.replica.watches.wake();
-    call.onHalfClose = () => this.close();
+    // A client that has said everything goes on listening: only its cancellation ends the stream, as upstream.
     call.onClose = () => this.close();
     this.#armProgress();
     if (call.metadata.get("hasleader") === "true") this.#armLeaderCheck();
