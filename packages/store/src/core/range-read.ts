@@ -26,8 +26,10 @@ export function readRange(view: Readable, request: etcdserverpb.RangeRequest, re
   const order = request.sortTarget !== SortTarget.KEY && request.sortOrder === SortOrder.NONE ? SortOrder.ASCEND : request.sortOrder;
   const isSorted = order === SortOrder.DESCEND || request.sortTarget !== SortTarget.KEY;
   const isFiltered = hasRevisionFilter(request);
-  // One more than asked for tells whether there is more; sorting and filtering need everything.
-  const fetchLimit = request.limit > 0 && !isSorted && !isFiltered ? request.limit + 1 : 0;
+  // One more than asked for tells whether there is more; sorting and filtering need everything. As upstream, a target without an order
+  // does not count as sorting here: what is sorted is then the first keys.
+  const needsAll = request.sortOrder !== SortOrder.NONE || isFiltered;
+  const fetchLimit = request.limit > 0 && !needsAll ? request.limit + 1 : 0;
   const { values, count } = view.range(keyRangeFromWire(request.key, request.rangeEnd), {
     revision: request.revision,
     limit: fetchLimit,

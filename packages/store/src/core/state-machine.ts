@@ -95,6 +95,8 @@ export class StateMachine {
   }
 
   #put(request: etcdserverpb.PutRequest, context: ApplyContext): Answer {
+    // Alone, a put's lease is looked at before its key; in a transaction after it.
+    if (request.lease !== 0n && this.leases.get(request.lease) === undefined) throw new StoreError("LEASE_NOT_FOUND");
     checkPutApplies(this.space, request);
     const writer = new WriteTransaction(this.space);
     const answer = executePut(writer, request);

@@ -26,13 +26,24 @@ export function planTxn(space: KeySpace, request: etcdserverpb.TxnRequest): TxnP
   };
 }
 
-/** Throws what would fail: COMPACTED, FUTURE_REVISION, KEY_NOT_FOUND, LEASE_NOT_FOUND. */
+/** Throws what would fail: KEY_NOT_FOUND or LEASE_NOT_FOUND of any put, then COMPACTED or FUTURE_REVISION of any range. */
 export function checkTxnPlan(space: KeySpace, plan: TxnPlan): void {
+  const ops = [...plannedOps(plan)];
+  for (const op of ops) if (op?.$case === "requestPut") checkPutApplies(space, op.value);
+  for (const op of ops) if (op?.$case === "requestRange") checkRangeApplies(space, op.value.revision);
+}
+
+function* plannedOps(plan: TxnPlan): Generator<etcdserverpb.RequestOp["request"]> {
   for (const { op, nested } of plan.ops) {
-    if (nested !== undefined) checkTxnPlan(space, nested);
-    else if (op.request?.$case === "requestRange") space.checkReadable(op.request.value.revision);
-    else if (op.request?.$case === "requestPut") checkPutApplies(space, op.request.value);
+    if (nested === undefined) yield op.request;
+    else yield* plannedOps(nested);
   }
+}
+
+/** Alone, a negative revision means the newest; in a transaction it counts as one before all others. */
+function checkRangeApplies(space: KeySpace, revision: number): void {
+  if (revision < 0 && revision < space.compactRevision) throw new MvccError("COMPACTED");
+  space.checkReadable(revision);
 }
 
 export function checkPutApplies(space: KeySpace, request: etcdserverpb.PutRequest): void {

@@ -38,9 +38,9 @@ export function encodeTxn(answer: TxnAnswer, header: Header): Buffer {
   return finish(writer);
 }
 
-/** ResponseOp: its header says the revision and nothing else. */
+/** ResponseOp: its header says the revision and nothing else; that of a nested transaction not even that. */
 function encodeOp(answer: OpAnswer): Uint8Array {
-  const header: Header = { clusterId: 0n, memberId: 0n, revision: answer.revision, raftTerm: 0 };
+  const header: Header = { clusterId: 0n, memberId: 0n, revision: answer.kind === "txn" ? 0 : answer.revision, raftTerm: 0 };
   const fields = { range: 1, put: 2, deleteRange: 3, txn: 4 } as const;
   const bodies = {
     range: () => encodeRange(answer as RangeAnswer, header),

@@ -38,6 +38,8 @@ class WatchStream implements WatchSink {
   #isClosed = false;
   #progress: Timer | undefined;
   #leaderCheck: Timer | undefined;
+  /** Watches that a compaction ended. As upstream, their IDs stay taken until the client cancels them, which is answered. */
+  readonly #compacted = new Set<number>();
   /** When a watch last told its client a revision. */
   readonly #heardMs = new Map<number, number>();
 
@@ -84,6 +86,7 @@ class WatchStream implements WatchSink {
 
   sendCompacted(watcher: Watcher, compactRevision: number): void {
     this.#watchers.delete(watcher.id);
+    this.#compacted.add(watcher.id);
     this.#heardMs.delete(watcher.id);
     this.#send({ watchID: watcher.id, canceled: true, compactRevision });
   }
@@ -113,7 +116,7 @@ class WatchStream implements WatchSink {
       !(request.rangeEnd.length === 1 && request.rangeEnd[0] === 0) &&
       Buffer.compare(key, request.rangeEnd) >= 0;
     const asked = Number(request.watchId);
-    const isDuplicate = asked !== 0 && this.#watchers.has(asked);
+    const isDuplicate = asked !== 0 && this.#isTaken(asked);
     const refusal = request.startRevision < 0 ? compactedReason : this.#refusal({ key, rangeEnd: request.rangeEnd });
     if (isReversed || isDuplicate || refusal !== undefined) {
       const cancelReason = refusal ?? (isReversed ? invalidRangeReason : duplicateReason);
@@ -149,13 +152,20 @@ class WatchStream implements WatchSink {
   }
 
   #freeID(): number {
-    while (this.#watchers.has(this.#nextID)) this.#nextID += 1;
+    while (this.#isTaken(this.#nextID)) this.#nextID += 1;
     return this.#nextID++;
+  }
+
+  #isTaken(id: number): boolean {
+    return this.#watchers.has(id) || this.#compacted.has(id);
   }
 
   #cancel(id: number): void {
     const watcher = this.#watchers.get(id);
-    if (watcher === undefined) return;
+    if (watcher === undefined) {
+      if (this.#compacted.delete(id)) this.#send({ watchID: id, canceled: true });
+      return;
+    }
     this.#watchers.delete(id);
     this.#heardMs.delete(id);
     this.context.replica.watches.remove(watcher);

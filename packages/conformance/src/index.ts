@@ -1,0 +1,1 @@
+export { type DifferentialOptions, type DifferentialReport, runDifferential } from "./differential/run.js";
