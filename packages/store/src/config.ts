@@ -35,6 +35,9 @@ export interface StoreConfig {
   readonly maxRequestBytes: number;
   readonly txnOpsMax: number;
   readonly quotaBytes: number;
+  /** Empty: no archive. */
+  readonly archiveDir: string;
+  readonly archiveBytesMax: number;
   readonly auth: { readonly token: TokenOptions; readonly tokenTTLMs: number; readonly bcryptCost: number };
   readonly autoCompaction: { readonly mode: "periodic" | "revision"; readonly retention: number };
 }
@@ -78,6 +81,8 @@ export function createConfig(options: StoreOptions): StoreConfig {
       tokenTTLMs: options.authTokenTtl * 1_000,
       bcryptCost: options.bcryptCost,
     },
+    archiveDir: options.archiveDir,
+    archiveBytesMax: options.archiveBytesMax,
     autoCompaction: {
       mode: options.autoCompactionMode as "periodic" | "revision",
       retention: parseRetention(options.autoCompactionMode, options.autoCompactionRetention),

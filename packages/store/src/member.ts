@@ -9,9 +9,10 @@ import type { RequestListener } from "node:http";
 import { ChannelCredentials } from "@grpc/grpc-js";
 import type { Clock, Logger, Random } from "@lenj/base";
 import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
-import type { ConfChange } from "@lenj/raft";
+import type { ConfChange, MemoryLog } from "@lenj/raft";
 import type { RpcService } from "@lenj/rpc-server";
 import type { Registry } from "prom-client";
+import { LogArchive } from "./archive/log-archive.js";
 import type { StoreConfig, TLSFiles } from "./config.js";
 import { toGrpcStatus } from "./core/errors.js";
 import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
@@ -51,6 +52,7 @@ interface Opened {
   readonly log: LevelLog;
   readonly transport: GrpcPeerTransport;
   readonly leases: LeaseKeeper;
+  readonly archive: LogArchive | undefined;
 }
 
 export class Member {
@@ -251,8 +253,10 @@ export class Member {
 
 async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
   const { config, clock, random, logger } = parts;
+  const archive = await openArchive(parts, identity);
   const { state, backend, log, memoryLog, applied } = await openData(levelFolder(`${config.dataDir}/member`), clock, firstMembers(config));
   try {
+    if (archive !== undefined) catchUpArchive(archive, memoryLog, applied.index);
     state.tokens.ttlMs = config.auth.tokenTTLMs;
     const transport = new GrpcPeerTransport({
       clusterID: identity.clusterID,
@@ -269,12 +273,13 @@ async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
         catchUpEntries,
         maxRequestBytes: config.maxRequestBytes,
       },
-      { clock, nextTurn: (run) => void setImmediate(run), random, logger, state, backend, log, memoryLog, transport, applied },
+      { clock, nextTurn: (run) => void setImmediate(run), random, logger, state, backend, log, memoryLog, transport, archive, applied },
     );
-    return { replica, backend, log, transport, leases: new LeaseKeeper(replica, transport, clock, logger) };
+    return { replica, backend, log, transport, archive, leases: new LeaseKeeper(replica, transport, clock, logger) };
   } catch (error) {
     await log.close();
     await backend.close();
+    await archive?.close();
     throw error;
   }
 }
@@ -292,12 +297,26 @@ function firstMembers(config: StoreConfig): ConfChange[] {
   });
 }
 
-async function closeOpened({ replica, backend, log, transport, leases }: Opened): Promise<void> {
+function openArchive({ config, clock, logger }: MemberParts, identity: Identity): Promise<LogArchive> | undefined {
+  if (config.archiveDir === "") return undefined;
+  return LogArchive.open({ archiveDir: config.archiveDir, bytesMax: config.archiveBytesMax, ...identity, clock, logger });
+}
+
+/** A crash may have come between applying and archiving; what is missing is in the log still. A new archive begins with what comes next. */
+function catchUpArchive(archive: LogArchive, memoryLog: MemoryLog, appliedIndex: number): void {
+  if (archive.lastIndex === 0) return;
+  const first = Math.max(archive.lastIndex + 1, memoryLog.firstIndex());
+  if (first > appliedIndex) return;
+  for (const entry of memoryLog.entries(first, appliedIndex + 1, Number.MAX_SAFE_INTEGER)) archive.append(entry, 0);
+}
+
+async function closeOpened({ replica, backend, log, transport, leases, archive }: Opened): Promise<void> {
   leases.close();
   await replica.close();
   await transport.close();
   await log.close();
   await backend.close();
+  await archive?.close();
 }
 
 function peerCredentials(tls: TLSFiles, isSecure: boolean): ChannelCredentials {

@@ -36,6 +36,8 @@ export const storeFlags = {
   "auth-token": stringFlag('"simple", or "jwt,sign-method=...,pub-key=FILE,priv-key=FILE,ttl=5m"', "simple"),
   "auth-token-ttl": intFlag("Seconds that an unused simple token lives", 300),
   "bcrypt-cost": intFlag("Base-2 logarithm of the rounds of password hashes, 4 to 31", 10),
+  "archive-dir": stringFlag("Folder to archive committed entries in, for restores to a point in time; default: none"),
+  "archive-bytes-max": intFlag("Bytes of archive past which its oldest segments are removed", 8 * 1024 * 1024 * 1024),
   "log-level": stringFlag('"debug" or "info"', "info"),
 } as const;
 
@@ -78,6 +80,7 @@ export function validateStoreOptions(options: StoreOptions): string[] {
   if (options.authTokenTtl <= 0) problems.push("--auth-token-ttl must be >0");
   if (options.bcryptCost < bcryptCostMin || options.bcryptCost > bcryptCostMax)
     problems.push(`--bcrypt-cost must be between ${bcryptCostMin} and ${bcryptCostMax}, got ${options.bcryptCost}`);
+  if (options.archiveBytesMax <= 0) problems.push("--archive-bytes-max must be >0");
   const secure = (urls: readonly string[]): boolean => urls.some((url) => url.startsWith("https:"));
   if (secure(options.listenClientUrls) && (options.certFile === "" || options.keyFile === ""))
     problems.push("--cert-file and --key-file are required for https client URLs");

@@ -19,6 +19,7 @@ import { levelFolder } from "../drivers/level/level-folder.js";
 import { LevelLog } from "../drivers/level/level-log.js";
 import { createIdentity } from "../identity.js";
 import { marksOfBucket, type Row, rowFromEtcd, type StateMarks } from "./etcd-schema.js";
+import { type ReplayOptions, replayArchive } from "./replay.js";
 import { SnapshotFile } from "./snapshot-file.js";
 
 /** The log of a restored cluster goes on after entries that never were, one a member, as if it had just been founded. */
@@ -35,6 +36,8 @@ export interface RestoreOptions {
   readonly skipHashCheck: boolean;
   /** How far to move the revision past the snapshot's; 0: not, and compact nothing. */
   readonly bumpRevision: number;
+  /** Goes on past the snapshot with what an archive holds. */
+  readonly replay: ReplayOptions | undefined;
   readonly clock: Clock;
 }
 
@@ -105,7 +108,12 @@ async function writeState(
   try {
     const last = await copyRows(snapshot, backend, flush);
     const marks = marksOfBucket(await metaOf(snapshot));
-    const revision = writeMarks(backend, marks, last, options.bumpRevision);
+    let revision = writeMarks(backend, marks, last);
+    if (options.replay !== undefined) revision = await replayArchive(backend, marks, options.replay, flush);
+    if (options.bumpRevision > 0) {
+      revision += options.bumpRevision;
+      putCounter(backend, "scheduledCompactRev", revision);
+    }
     const membership = new Membership(backend);
     for (const { id, name, peerURLs } of members)
       membership.put(MemberRecord.fromPartial({ id, name, peerUrls: [...peerURLs], clientUrls: [], isLearner: false }));
@@ -143,19 +151,18 @@ async function metaOf(snapshot: SnapshotFile): Promise<Row[]> {
   return rows;
 }
 
-/** The compaction marks, and with a bump the revision, which follows from them. */
-function writeMarks(backend: LevelBackend, marks: StateMarks, lastMain: number, bumpRevision: number): number {
-  const revision = Math.max(lastMain, marks.scheduledCompactRevision, marks.finishedCompactRevision) + bumpRevision;
-  const scheduled = bumpRevision > 0 ? revision : Math.max(marks.scheduledCompactRevision, marks.finishedCompactRevision);
-  const put = (name: string, main: number): void => {
-    if (main < 0) return;
-    const value = new Uint8Array(8);
-    writeUint64(value, 0, main);
-    backend.put("meta", Buffer.from(name), value);
-  };
-  put("scheduledCompactRev", scheduled);
-  put("finishedCompactRev", marks.finishedCompactRevision);
-  return revision;
+/** The compaction marks. Returns the revision, which follows from them and the last change. */
+function writeMarks(backend: LevelBackend, marks: StateMarks, lastMain: number): number {
+  const scheduled = Math.max(marks.scheduledCompactRevision, marks.finishedCompactRevision);
+  if (scheduled >= 0) putCounter(backend, "scheduledCompactRev", scheduled);
+  if (marks.finishedCompactRevision >= 0) putCounter(backend, "finishedCompactRev", marks.finishedCompactRevision);
+  return Math.max(lastMain, scheduled);
+}
+
+function putCounter(backend: LevelBackend, name: string, counter: number): void {
+  const value = new Uint8Array(8);
+  writeUint64(value, 0, counter);
+  backend.put("meta", Buffer.from(name), value);
 }
 
 async function writeLog(folder: string, members: readonly InitialMember[]): Promise<void> {

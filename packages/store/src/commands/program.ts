@@ -24,6 +24,9 @@ interface RestoreFlags {
   readonly skipHashCheck: boolean;
   readonly bumpRevision: number;
   readonly markCompacted: boolean;
+  readonly archiveDir?: string;
+  readonly toRevision?: number;
+  readonly toTime?: number;
 }
 
 /** Whether a command line is one of these rather than the flags of a member. */
@@ -71,6 +74,9 @@ function createProgram(signal: AbortSignal): Command {
       .option("--skip-hash-check", "take a file without hash, such as one copied from a data folder", false)
       .option("--bump-revision <number>", "how far to move the revision past the snapshot's", parseCount, 0)
       .option("--mark-compacted", "compact everything before the new revision (required with --bump-revision)", false)
+      .option("--archive-dir <folder>", "go on past the snapshot with the log that a member archived there")
+      .option("--to-revision <number>", "stop at this revision", parseCount)
+      .option("--to-time <time>", "stop at this time, such as 2024-05-01T10:00:00Z", parseTime)
       .action(restore);
   }
   return program;
@@ -98,6 +104,9 @@ async function status(filename: string, flags: { readonly writeOut: OutputForm }
 
 async function restore(filename: string, flags: RestoreFlags): Promise<void> {
   if (flags.bumpRevision > 0 !== flags.markCompacted) throw new Error("--mark-compacted required if --revision-bump > 0");
+  const { archiveDir, toRevision, toTime: toWallMs } = flags;
+  if (archiveDir === undefined && (toRevision !== undefined || toWallMs !== undefined))
+    throw new Error("--to-revision and --to-time need --archive-dir");
   const dataDir = flags.dataDir ?? `${flags.name}.etcd`;
   const { revision, memberID, clusterID } = await restoreSnapshot({
     snapshotPath: filename,
@@ -108,6 +117,7 @@ async function restore(filename: string, flags: RestoreFlags): Promise<void> {
     initialAdvertisePeerURLs: flags.initialAdvertisePeerUrls,
     skipHashCheck: flags.skipHashCheck,
     bumpRevision: flags.bumpRevision,
+    replay: archiveDir === undefined ? undefined : { archiveDir, toRevision, toWallMs },
     clock: new SystemClock(),
   });
   process.stdout.write(
@@ -122,4 +132,10 @@ function parseList(text: string): string[] {
 function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) throw new InvalidArgumentError("Must be a whole number.");
   return Number(text);
+}
+
+function parseTime(text: string): number {
+  const wallMs = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(wallMs)) throw new InvalidArgumentError("Must be a time such as 2024-05-01T10:00:00Z.");
+  return wallMs;
 }

@@ -1,6 +1,6 @@
 // What a replica needs of the outside. Drivers implement these for real processes; the simulator has its own.
 import type { Backend } from "@lenj/mvcc";
-import type { Message, SnapMessage } from "@lenj/raft";
+import type { Entry, Message, SnapMessage } from "@lenj/raft";
 import type { LogWrite } from "../drivers/level/level-log.js";
 
 /** Calls `run` once, in the next turn of the event loop: after what is under way now, before any timer that is not due yet. */
@@ -39,4 +39,12 @@ export interface DurableBackend extends Backend {
   close(): Promise<void>;
   onDurable: (index: number) => void;
   onFailure: (error: Error) => void;
+}
+
+/** Keeps applied entries for restores to a point in time; see LogArchive. */
+export interface EntryArchive {
+  /** Entries up to here are on disk. */
+  readonly durableIndex: number;
+  /** Never waits, never throws. `revision` is the store's after the entry. */
+  append(entry: Entry, revision: number): void;
 }

@@ -26,11 +26,13 @@ import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } f
 import { StoreError, storeErrorFrom } from "../core/errors.js";
 import type { ApplyContext, StateMachine } from "../core/state-machine.js";
 import { PendingRequests } from "./pending-requests.js";
-import type { DurableBackend, DurableLog, NextTurn, PeerTransport } from "./ports.js";
+import type { DurableBackend, DurableLog, EntryArchive, NextTurn, PeerTransport } from "./ports.js";
 import { ReadPoints } from "./read-points.js";
 
 /** Committed but not applied entries past which requests are refused. */
 const applyLagMax = 5_000;
+/** Entries that the log keeps for an archive that is behind; past that it is cut, and the archive may get a gap. */
+const archiveLagMax = 100_000;
 const dropRowsPerTurn = 1_000;
 const compactionPauseMs = 10;
 
@@ -56,6 +58,8 @@ export interface ReplicaParts {
   readonly log: DurableLog;
   readonly memoryLog: MemoryLog;
   readonly transport: PeerTransport;
+  /** Where applied entries are kept besides; none unless asked for. */
+  readonly archive?: EntryArchive | undefined;
   /** Applied index and term of the loaded state. */
   readonly applied: { readonly index: number; readonly term: number };
 }
@@ -421,6 +425,7 @@ export class Replica {
       this.#applied = { index: entry.index, term: entry.term };
       if (entry.type === "confChange") settle.push(this.#applyMembership(entry));
       else if (entry.data.length > 0) settle.push(this.#applyCommand(entry, { nowMs, events, index: entry.index }));
+      this.parts.archive?.append(entry, this.state.space.currentRevision);
     }
     this.parts.backend.setApplied(this.#applied.index, this.#applied.term);
     this.node.onApplied(this.#applied.index);
@@ -497,12 +502,18 @@ export class Replica {
     this.#lastTruncatedAt = durable;
     const snapshot: Snapshot = { metadata: { index: durable, term, confState: this.state.members.confState() }, data: new Uint8Array(0) };
     memoryLog.createSnapshot(snapshot);
-    const cutAt = Math.max(memoryLog.firstIndex() - 1, durable - this.config.catchUpEntries);
+    const cutAt = Math.max(memoryLog.firstIndex() - 1, Math.min(durable - this.config.catchUpEntries, this.#archivedThrough(durable)));
     const cutTerm = memoryLog.term(cutAt);
     if (cutTerm === undefined || cutAt < memoryLog.firstIndex()) return;
     memoryLog.compact(cutAt);
     log.compactLater(cutAt, cutTerm);
     this.parts.logger.info("Truncated log", { throughIndex: cutAt, snapshotIndex: durable });
+  }
+
+  /** Entries that are not archived yet stay in the log, unless the archive is hopelessly behind. */
+  #archivedThrough(durable: number): number {
+    const archived = this.parts.archive?.durableIndex ?? durable;
+    return durable - archived > archiveLagMax ? durable : archived;
   }
 
   #scheduleCatchUp(): void {
