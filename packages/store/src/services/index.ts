@@ -1,13 +1,15 @@
 // etcd's services for clients, put on a driver.
-import { etcdserverpb, healthpb } from "@lenj/proto/etcd";
+import { etcdserverpb, healthpb, v3electionpb, v3lockpb } from "@lenj/proto/etcd";
 import type { RpcCall, RpcDriver, RpcHandlers, RpcService } from "@lenj/rpc-server";
 import { StoreError } from "../core/errors.js";
 import { authService } from "./auth-service.js";
 import { clusterService } from "./cluster-service.js";
 import type { ServiceContext } from "./context.js";
+import { electionService } from "./election-service.js";
 import { healthService } from "./health-service.js";
 import { kvService } from "./kv-service.js";
 import { leaseService } from "./lease-service.js";
+import { lockService } from "./lock-service.js";
 import { maintenanceService } from "./maintenance-service.js";
 import { watchService } from "./watch-service.js";
 
@@ -38,6 +40,8 @@ export function clientServices(context: ServiceContext): readonly ClientService[
     behindRules(etcdserverpb.ClusterService, clusterService(context)),
     behindRules(etcdserverpb.MaintenanceService, maintenanceService(context)),
     behindRules(etcdserverpb.AuthService, authService(context)),
+    behindRules(v3lockpb.LockService, lockService(context)),
+    behindRules(v3electionpb.ElectionService, electionService(context)),
     behindRules(healthpb.HealthService, healthService(context)),
   ];
 }

@@ -10,18 +10,10 @@ import type { ServiceContext } from "./context.js";
 import { leaseCost, Quota } from "./quota.js";
 
 export function leaseService(context: ServiceContext): RpcHandlers {
-  const { replica, header, random, leases, access } = context;
-  const quota = new Quota(context);
-  // As upstream: one and a half election timeouts, in whole seconds.
-  const ttlSecondsMin = Math.ceil((1.5 * replica.config.electionTicks * replica.config.heartbeatMs) / 1_000);
+  const { replica, header, leases, access } = context;
   return {
     leaseGrant: async (request: etcdserverpb.LeaseGrantRequest, call: RpcCall): Promise<etcdserverpb.LeaseGrantResponse> => {
-      await quota.check(leaseCost);
-      if (request.TTL > leaseTTLSecondsMax) throw new StoreError("LEASE_TTL_TOO_LARGE");
-      // 63 bits, so that the number is positive in every language.
-      const id = request.ID === 0n ? Buffer.from(random.bytes(8)).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn || 1n : request.ID;
-      const leaseGrant = { ID: id, TTL: Math.max(ttlSecondsMin, request.TTL) };
-      const answer = (await replica.propose({ ...access.headerOf(call), leaseGrant })) as LeaseGrantAnswer;
+      const answer = await grantLease(context, request, call);
       return { header: header(answer.revision), ID: answer.id, TTL: answer.ttlSeconds, error: "" };
     },
     leaseRevoke: async (request: etcdserverpb.LeaseRevokeRequest, call: RpcCall): Promise<etcdserverpb.LeaseRevokeResponse> => {
@@ -66,6 +58,24 @@ export function leaseService(context: ServiceContext): RpcHandlers {
       return { header: header(replica.state.space.currentRevision), leases: replica.state.leases.ids().map((ID) => ({ ID })) };
     },
   };
+}
+
+/** ID 0: any free one. A TTL below the least is raised to it. */
+export async function grantLease(
+  context: ServiceContext,
+  request: etcdserverpb.LeaseGrantRequest,
+  call: RpcCall,
+): Promise<LeaseGrantAnswer> {
+  const { replica, random, access } = context;
+  requireIdentity(replica.state, access.identityOf(call));
+  await new Quota(context).check(leaseCost);
+  if (request.TTL > leaseTTLSecondsMax) throw new StoreError("LEASE_TTL_TOO_LARGE");
+  // As upstream: one and a half election timeouts, in whole seconds.
+  const ttlSecondsMin = Math.ceil((1.5 * replica.config.electionTicks * replica.config.heartbeatMs) / 1_000);
+  // 63 bits, so that the number is positive in every language.
+  const id = request.ID === 0n ? Buffer.from(random.bytes(8)).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn || 1n : request.ID;
+  const leaseGrant = { ID: id, TTL: Math.max(ttlSecondsMin, request.TTL) };
+  return (await replica.propose({ ...access.headerOf(call), leaseGrant })) as LeaseGrantAnswer;
 }
 
 function checkRenewal({ replica, access }: ServiceContext, call: RpcCall, id: bigint): void {
