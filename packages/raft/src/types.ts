@@ -266,7 +266,10 @@ export interface RaftConfig {
   readonly maxApplyingEntriesBytes?: number;
   /** Reads a leader holds until they are confirmed, beyond which it refuses. Default 65,536. */
   readonly maxPendingReads?: number;
-  /** "safe" confirms leadership by a heartbeat round; "leaseBased" trusts clocks and needs checkQuorum. Default "safe". */
+  /**
+   * "safe" confirms leadership by a heartbeat round for each read. "leaseBased" answers at once within three quarters of an election timeout
+   * from a round that a quorum answered, which trusts clocks, needs checkQuorum, and must be set on all members alike. Default "safe".
+   */
   readonly readOnly?: "safe" | "leaseBased";
   /** Followers refuse proposals instead of forwarding them. Default false. */
   readonly disableProposalForwarding?: boolean;

@@ -18,6 +18,7 @@ import { RaftLog } from "../log/raft-log.js";
 import { Progress } from "../tracker/progress.js";
 import { type ConfState, type MemberID, type Message, noMember, type ReadState, type Role, type Term } from "../types.js";
 import type { ResolvedConfig } from "./config.js";
+import { LeaderLease } from "./leader-lease.js";
 import { ReadQueue } from "./read-queue.js";
 import type { LeaderRole, RoleState } from "./role.js";
 import type { SafetyRules } from "./safety-rules.js";
@@ -151,6 +152,7 @@ export class RaftCore {
       name: "leader",
       progress,
       reads: new ReadQueue(),
+      lease: new LeaderLease(),
       heartbeatElapsedTicks: 0,
       transferee: noMember,
       // Whatever an earlier leader left in the log may hold a membership change; scanning for it would be slow.

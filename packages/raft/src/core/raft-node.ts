@@ -23,6 +23,7 @@ import {
 } from "../types.js";
 import { resolveConfig } from "./config.js";
 import { maybeCampaign, onOwnVotePersisted } from "./election.js";
+import { keepsLeasePromise } from "./leader-lease.js";
 import { admitConfChange, applyConfChange, maybeLeaveJoint, restoreMembership } from "./membership.js";
 import { RaftCore } from "./raft-core.js";
 import { onReadRequest } from "./read-index.js";
@@ -58,9 +59,11 @@ export class RaftNode {
     tick(this.#core, this.#readies.oldestWriteTicks(this.#core.ticks + 1));
   }
 
-  /** Starts an election now, pre-vote first when configured. Nothing happens on a leader or on a member that may not lead. */
+  /** Starts an election now, pre-vote first when configured. Nothing happens on a leader, on a member that may not lead, or with "leaseBased" reads while a leader may hold a lease. */
   campaign(): void {
-    maybeCampaign(this.#core, this.#core.config.preVote ? "preElection" : "election");
+    const { config } = this.#core;
+    if (config.readOnly === "leaseBased" && keepsLeasePromise(this.#core)) return;
+    maybeCampaign(this.#core, config.preVote ? "preElection" : "election");
   }
 
   /** Handles a message of another member. One addressed to somebody else is ignored. */

@@ -1,5 +1,6 @@
 import { quorumReached } from "../quorum/joint.js";
 import { type LogIndex, noMember, type ReadIndexOutcome } from "../types.js";
+import { hasLeaderLease } from "./leader-lease.js";
 import type { RaftCore } from "./raft-core.js";
 import type { PendingRead } from "./read-queue.js";
 import type { LeaderRole } from "./role.js";
@@ -27,7 +28,7 @@ export function releaseConfirmedReads(core: RaftCore, role: LeaderRole): void {
 }
 
 function admitRead(core: RaftCore, role: LeaderRole, read: PendingRead): void {
-  if (core.isOnlyVoter || core.config.readOnly === "leaseBased") answerRead(core, read, core.log.committed);
+  if (core.isOnlyVoter || hasLeaderLease(core, role)) answerRead(core, read, core.log.committed);
   else role.reads.add(read, core.log.committed);
 }
 

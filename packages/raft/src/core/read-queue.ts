@@ -35,6 +35,10 @@ export class ReadQueue {
     return this.#waiting.length > 0 ? this.#round : 0;
   }
 
+  get newestRound(): number {
+    return this.#round;
+  }
+
   addEarly(read: PendingRead): void {
     this.#early.push(read);
   }
@@ -44,11 +48,15 @@ export class ReadQueue {
   }
 
   add(read: PendingRead, index: LogIndex): void {
-    if (!this.#isRoundOpen) {
-      this.#round += 1;
-      this.#isRoundOpen = true;
-    }
+    this.openRound();
     this.#waiting.push({ from: read.from, context: read.context, index, round: this.#round });
+  }
+
+  /** The next heartbeats are a round of their own, with reads or without. */
+  openRound(): void {
+    if (this.#isRoundOpen) return;
+    this.#round += 1;
+    this.#isRoundOpen = true;
   }
 
   /** True when reads wait for heartbeats that have not been sent. */

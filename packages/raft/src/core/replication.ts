@@ -2,6 +2,7 @@ import { entriesBytes } from "../log/raft-log.js";
 import { quorumReached } from "../quorum/joint.js";
 import type { Progress } from "../tracker/progress.js";
 import { type Entry, type HeartbeatMessage, type MemberID, noMember } from "../types.js";
+import { noteRoundForLease } from "./leader-lease.js";
 import type { RaftCore } from "./raft-core.js";
 import { releaseEarlyReads } from "./read-index.js";
 import type { LeaderRole } from "./role.js";
@@ -62,8 +63,11 @@ function maybeSendSnapshot(core: RaftCore, progress: Progress): boolean {
 }
 
 export function sendHeartbeats(core: RaftCore, role: LeaderRole): void {
-  const { round } = role.reads;
+  const isLeaseBased = core.config.readOnly === "leaseBased";
+  if (isLeaseBased) role.reads.openRound();
+  const round = isLeaseBased ? role.reads.newestRound : role.reads.round;
   role.reads.onRoundSent();
+  if (isLeaseBased) noteRoundForLease(core, role, round);
   for (const progress of role.progress.values()) {
     // A follower must not learn of a commit past what it is known to have: its log may differ there.
     const commit = Math.min(progress.match, core.log.committed);

@@ -1,5 +1,6 @@
 import type { Progress } from "../tracker/progress.js";
 import type { LogIndex, MemberID } from "../types.js";
+import type { LeaderLease } from "./leader-lease.js";
 import type { ReadQueue } from "./read-queue.js";
 
 export interface FollowerRole {
@@ -17,6 +18,7 @@ export interface LeaderRole {
   /** Sorted by member; holds every member but this one. */
   readonly progress: Map<MemberID, Progress>;
   readonly reads: ReadQueue;
+  readonly lease: LeaderLease;
   heartbeatElapsedTicks: number;
   /** Being handed leadership, or noMember. */
   transferee: MemberID;

@@ -123,5 +123,6 @@ export function startTransfer(core: RaftCore, role: LeaderRole, transferee: Memb
 }
 
 function sendTimeoutNow(core: RaftCore, to: MemberID): void {
+  if (core.role.name === "leader") core.role.lease.isOffered = true;
   core.send({ type: "timeoutNow", from: core.id, to, term: core.term });
 }

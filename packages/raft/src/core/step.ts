@@ -1,8 +1,9 @@
 // Entry of every message: first its term is reconciled with ours, then its role's handler sees it.
 
 import { unreachable } from "@lenj/base";
-import { type Message, noMember } from "../types.js";
+import type { Message } from "../types.js";
 import { commitNews, maybeCommitByVote, onVoteRequest } from "./election.js";
+import { keepsLeasePromise } from "./leader-lease.js";
 import type { RaftCore } from "./raft-core.js";
 import { stepCandidate } from "./step-candidate.js";
 import { stepFollower } from "./step-follower.js";
@@ -45,8 +46,7 @@ function onHigherTerm(core: RaftCore, message: Message): boolean {
   const { type, term, from } = message;
   if (type === "vote" || type === "preVote") {
     // §4.2.3 of the thesis: a member that hears a leader does not help to unseat it, unless that leader asked for it.
-    const hasLease = core.config.checkQuorum && core.leaderID !== noMember && core.electionElapsedTicks < core.config.electionTicks;
-    if (hasLease && !message.transfer) return false;
+    if (keepsLeasePromise(core) && !message.transfer) return false;
   }
   // Pre-votes talk about a term that has not begun.
   if (type === "preVote" || (type === "preVoteResp" && !message.reject)) return true;
