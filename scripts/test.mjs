@@ -28,6 +28,7 @@ const debianPackages = {
   "/usr/lib/python3/dist-packages/yaml/__init__.py": "python3-yaml",
   busybox: "busybox-static",
   openssl: "openssl",
+  h2load: "nghttp2-client",
 };
 
 /** Suites by cost. The end-to-end suite drives whole labs: one at a time. */

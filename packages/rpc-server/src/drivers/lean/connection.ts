@@ -1,7 +1,7 @@
 // One HTTP/2 connection as its server (RFC 9113): frames in, streams and answers out.
 //
-// Owns:  the socket, its streams, what is left of a frame that has not come whole.
-// Not:   what a call means (stream), what leaves when (sender), where bytes wait (output).
+// Owns:  the socket, its streams, and how it ends.
+// Not:   what a call means (stream), what leaves when (sender), how much may come (receive-room), where bytes wait (output).
 // F1. All frames that have come are handled in one turn, and what they cause leaves in one write at its end.
 // F2. Every header block is decoded, whatever becomes of its stream: the compression state is the connection's.
 // F3. Whatever a client sends, what is kept for it is bounded by a name in limits.ts.
@@ -9,14 +9,18 @@
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "@lenj/base";
 import type { RpcDriverOptions, RpcPeer } from "../../port.js";
-import { ConnectionError, errorCode, flag, frameHeaderBytes, frameType, initialWindow, preface, uint24, uint31 } from "./frames.js";
+import { ControlFrames } from "./control-frames.js";
+import { Deadlines } from "./deadlines.js";
+import { FloodGuard } from "./flood-guard.js";
+import { FrameReader, type FrameSink } from "./frame-reader.js";
+import { ConnectionError, errorCode, flag, frameType, uint31 } from "./frames.js";
 import { HeadCache } from "./head-cache.js";
 import { HeaderAssembly } from "./header-assembly.js";
 import { HpackError } from "./hpack/hpack-error.js";
 import { KeepAlive, type KeepAliveOptions } from "./keep-alive.js";
 import * as limits from "./limits.js";
 import { Output } from "./output.js";
-import { RateBudget } from "./rate-budget.js";
+import { ReceiveRoom } from "./receive-room.js";
 import type { RequestHead } from "./request-head.js";
 import { Sender } from "./sender.js";
 import { applySettings, ownSettings } from "./settings.js";
@@ -38,34 +42,30 @@ const alivePing = Buffer.from("alive  ?");
 const drainPing = Buffer.from("drained?");
 const anyStreamID = 2 ** 31 - 1;
 
-export class Connection implements StreamHost {
+export class Connection implements StreamHost, FrameSink {
   readonly sender: Sender;
+  readonly room: ReceiveRoom;
   readonly #output: Output;
+  readonly #control: ControlFrames;
+  readonly #frames = new FrameReader();
   readonly #streams = new Map<number, LeanStream>();
   readonly #heads: HeadCache<ResolvedHead>;
+  readonly #guard: FloodGuard;
   readonly #keepAlive: KeepAlive;
-  readonly #resets: RateBudget;
-  readonly #idleFrames: RateBudget;
-  readonly #ownResets = new Set<number>();
+  readonly #deadlines: Deadlines<LeanStream>;
   readonly #prefaceTimer: Timer;
-  #rest: Buffer | undefined;
   #assembly: HeaderAssembly | undefined;
-  #hasPreface = false;
   #hasSettings = false;
-  #receiveWindow = limits.connectionWindowBytes;
   #lastID = 0;
-  #heldBytes = 0;
   #runningHandlers = 0;
   #isInTurn = false;
   #isFlushScheduled = false;
   #isReadPaused = false;
-  /** Streams above it are not looked at any more; undefined: not draining. */
-  #drainedAtID: number | undefined;
   #isDraining = false;
+  /** Streams above it are not looked at any more. */
+  #drainedAtID = Number.POSITIVE_INFINITY;
   #drainTimer: Timer | undefined;
-  #deadlineTimer: Timer | undefined;
-  #deadlineMs = Number.POSITIVE_INFINITY;
-  /** Nothing that comes is looked at any more. */
+  /** Nothing that comes is looked at any more, nothing more is sent. */
   #isEnding = false;
   #lingerTimer: Timer | undefined;
   #isClosed = false;
@@ -80,20 +80,27 @@ export class Connection implements StreamHost {
     const { clock } = options;
     this.#output = new Output(socket);
     this.sender = new Sender(this.#output);
+    this.#control = new ControlFrames(this.#output, () => this.onOutput());
+    this.room = new ReceiveRoom(this.#control);
     this.#heads = new HeadCache(resolve);
-    this.#resets = new RateBudget(clock, limits.resetBurst, limits.resetsPerSecond);
-    this.#idleFrames = new RateBudget(clock, limits.idleFrameBurst, limits.idleFramesPerSecond);
+    this.#guard = new FloodGuard(clock);
+    this.#deadlines = new Deadlines(
+      clock,
+      () => this.#streams.values(),
+      (stream) => this.#onDeadline(stream),
+    );
     this.#keepAlive = new KeepAlive(clock, options.keepAlive, {
-      sendPing: () => this.#sendPing(flag.none, alivePing),
+      sendPing: () => this.#control.ping(flag.none, alivePing),
       onDead: () => this.destroy(),
       onIdle: () => this.drain(),
       hasStreams: () => this.#streams.size > 0,
     });
     this.#prefaceTimer = clock.after(limits.prefaceTimeoutMs, () => this.destroy());
-    this.#sendOwnSettings();
+    this.#control.settings(ownSettings);
+    this.room.open();
     socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
     socket.on("drain", () => this.#onSocketDrain());
-    socket.on("end", () => this.destroy());
+    socket.on("end", () => this.#onSocketEnd());
     socket.on("error", () => this.destroy());
     socket.on("close", () => this.destroy());
     socket.resume();
@@ -104,8 +111,8 @@ export class Connection implements StreamHost {
     if (this.#isDraining || this.#isEnding) return;
     this.#isDraining = true;
     // In two steps, so that calls that are under way to us are still taken (RFC 9113, section 6.8).
-    this.#sendGoAway(anyStreamID, errorCode.noError, "graceful_stop");
-    this.#sendPing(flag.none, drainPing);
+    this.#control.goAway(anyStreamID, errorCode.noError, "graceful_stop");
+    this.#control.ping(flag.none, drainPing);
     this.#drainTimer = this.options.clock.after(limits.drainPingTimeoutMs, () => this.#onDrained());
   }
 
@@ -113,8 +120,8 @@ export class Connection implements StreamHost {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#isEnding = true;
-    for (const timer of [this.#prefaceTimer, this.#drainTimer, this.#deadlineTimer, this.#lingerTimer]) timer?.cancel();
-    this.#keepAlive.close();
+    this.#closeTimers();
+    this.#lingerTimer?.cancel();
     this.#cancelStreams();
     this.socket.destroy();
     this.onClosed();
@@ -125,28 +132,13 @@ export class Connection implements StreamHost {
   }
 
   onOutput(): void {
-    if (this.#isInTurn || this.#isFlushScheduled || this.#isClosed) return;
+    if (this.#isInTurn || this.#isFlushScheduled || this.#isEnding) return;
     this.#isFlushScheduled = true;
     // After everything that this turn of the loop resolves: answers of one group of commits leave together.
     process.nextTick(() => {
       this.#isFlushScheduled = false;
       this.#flush();
     });
-  }
-
-  topUp(stream: LeanStream): void {
-    const missing = limits.streamWindowBytes - stream.receiveWindow;
-    if (missing * 2 < limits.streamWindowBytes || stream.isPaused || stream.isRemoteClosed || stream.isOver) return;
-    stream.isStarved = this.#heldBytes > limits.unfinishedBytesMax && stream !== this.#longestHeld();
-    if (stream.isStarved) return;
-    stream.receiveWindow = limits.streamWindowBytes;
-    this.#sendWindowUpdate(stream.id, missing);
-  }
-
-  onHeld(_stream: LeanStream, change: number): void {
-    this.#heldBytes += change;
-    if (change > 0) return;
-    for (const stream of this.#streams.values()) if (stream.isStarved) this.topUp(stream);
   }
 
   onHandlerStarted(): void {
@@ -158,7 +150,7 @@ export class Connection implements StreamHost {
   }
 
   onStreamSent(stream: LeanStream): void {
-    this.#resets.giveBack();
+    this.#guard.onCallEnded();
     if (!stream.isRemoteClosed) this.#sendReset(stream.id, errorCode.noError);
     this.#remove(stream);
   }
@@ -168,7 +160,7 @@ export class Connection implements StreamHost {
     this.#keepAlive.onBytes();
     this.#isInTurn = true;
     try {
-      this.#readFrames(this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]));
+      this.#frames.read(chunk, this);
     } catch (error) {
       this.#onError(error);
     }
@@ -176,32 +168,7 @@ export class Connection implements StreamHost {
     this.#flush();
   }
 
-  #readFrames(bytes: Buffer): void {
-    this.#rest = undefined;
-    let at = this.#hasPreface ? 0 : this.#readPreface(bytes);
-    while (bytes.length - at >= frameHeaderBytes) {
-      const length = uint24(bytes, at);
-      if (length > limits.receiveFrameBytesMax)
-        throw new ConnectionError(errorCode.frameSizeError, "Frame is above SETTINGS_MAX_FRAME_SIZE");
-      const start = at + frameHeaderBytes;
-      const end = start + length;
-      if (end > bytes.length) break;
-      this.#onFrame(bytes[at + 3] as number, bytes[at + 4] as number, uint31(bytes, at + 5), bytes, start, end);
-      if (this.#isEnding) return;
-      at = end;
-    }
-    if (at < bytes.length) this.#rest = bytes.subarray(at);
-  }
-
-  #readPreface(bytes: Buffer): number {
-    const length = Math.min(bytes.length, preface.length);
-    if (!bytes.subarray(0, length).equals(preface.subarray(0, length)))
-      throw new ConnectionError(errorCode.protocolError, "Client does not begin with the preface of HTTP/2");
-    this.#hasPreface = length === preface.length;
-    return this.#hasPreface ? length : 0;
-  }
-
-  #onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+  onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): boolean {
     if (this.#assembly !== undefined && (type !== frameType.continuation || id !== this.#assembly.streamID))
       throw new ConnectionError(errorCode.protocolError, "Frame within a header block");
     if (!this.#hasSettings && type !== frameType.settings)
@@ -209,40 +176,38 @@ export class Connection implements StreamHost {
     switch (type) {
       case frameType.data:
         this.#onData(flags, id, bytes, start, end);
-        return;
+        break;
       case frameType.headers:
         this.#onHeaders(flags, id, bytes, start, end);
-        return;
+        break;
       case frameType.windowUpdate:
         this.#onWindowUpdate(id, bytes, start, end);
-        return;
+        break;
       case frameType.rstStream:
         this.#onReset(id, end - start);
-        return;
+        break;
       case frameType.ping:
         this.#onPing(flags, id, bytes, start, end);
-        return;
+        break;
       case frameType.settings:
         this.#onSettings(flags, id, bytes, start, end);
-        return;
+        break;
       case frameType.continuation:
         this.#onContinuation(flags, bytes, start, end);
-        return;
+        break;
       case frameType.priority:
         this.#onPriority(id, bytes, start, end);
-        return;
+        break;
       case frameType.pushPromise:
         throw new ConnectionError(errorCode.protocolError, "PUSH_PROMISE from a client");
       case frameType.goAway:
-        if (id !== 0) throw new ConnectionError(errorCode.protocolError, "GOAWAY on a stream");
-        if (end - start < 8) throw new ConnectionError(errorCode.frameSizeError, "GOAWAY is too short");
-        // The client takes no streams of ours, and we open none. It closes when it has its answers.
-        this.#spendIdle();
-        return;
+        this.#onGoAway(id, end - start);
+        break;
       default:
         // Section 5.5: unknown types are ignored.
-        this.#spendIdle();
+        this.#guard.onIdleFrame();
     }
+    return !this.#isEnding;
   }
 
   #onData(flags: number, id: number, bytes: Buffer, from: number, until: number): void {
@@ -255,10 +220,8 @@ export class Connection implements StreamHost {
     const isLast = (flags & flag.endStream) !== 0;
     const length = until - from;
     if (id === 0) throw new ConnectionError(errorCode.protocolError, "DATA on the connection");
-    this.#receiveWindow -= length;
-    if (this.#receiveWindow < 0) throw new ConnectionError(errorCode.flowControlError, "More DATA than the connection's window");
-    if (this.#receiveWindow * 2 <= limits.connectionWindowBytes) this.#topUpConnection();
-    if (start === end && !isLast) this.#spendIdle();
+    this.room.onData(length);
+    if (start === end && !isLast) this.#guard.onIdleFrame();
     const stream = this.#streams.get(id);
     if (stream === undefined || stream.isRemoteClosed) {
       this.#onClosedStream(id, stream);
@@ -269,7 +232,7 @@ export class Connection implements StreamHost {
       this.#resetForError(stream, errorCode.flowControlError);
     } else if (!stream.onPayload(bytes, start, end, isLast)) {
       this.#resetForError(stream, errorCode.protocolError);
-    } else if (stream.receiveWindow * 2 <= limits.streamWindowBytes) this.topUp(stream);
+    } else this.room.topUp(stream);
   }
 
   /** DATA on a stream that takes none. */
@@ -277,7 +240,7 @@ export class Connection implements StreamHost {
     if (stream !== undefined) this.#resetForError(stream, errorCode.streamClosed);
     else if (this.#isIdle(id)) throw new ConnectionError(errorCode.protocolError, "DATA on an idle stream");
     else if (!this.#isOverlooked(id)) {
-      this.#spendIdle();
+      this.#guard.onIdleFrame();
       this.#sendReset(id, errorCode.streamClosed);
     }
   }
@@ -319,7 +282,7 @@ export class Connection implements StreamHost {
     if (id > this.#lastID && (id & 1) === 1) {
       this.#lastID = id;
       const head = this.#heads.request(bytes, start, end);
-      if (this.#drainedAtID !== undefined && id > this.#drainedAtID) return;
+      if (id > this.#drainedAtID) return;
       if (typeof head === "string" || dependsOnItself)
         this.#refuse(id, isLast, head === "tooLarge" ? errorCode.enhanceYourCalm : errorCode.protocolError);
       else this.#open(id, isLast, head);
@@ -348,7 +311,8 @@ export class Connection implements StreamHost {
     } else {
       const stream = new LeanStream(id, head, method, this);
       this.#streams.set(id, stream);
-      if (head.timeoutMs !== undefined) this.#watchDeadline(stream, this.nowMs() + head.timeoutMs);
+      if (head.timeoutMs !== undefined) this.#deadlines.watch(stream, head.timeoutMs);
+      stream.isRemoteClosed = isLast;
       stream.start();
       if (isLast && !stream.onPayload(bytes0, 0, 0, true)) this.#resetForError(stream, errorCode.protocolError);
     }
@@ -374,10 +338,10 @@ export class Connection implements StreamHost {
     if (id === 0 || this.#isIdle(id)) throw new ConnectionError(errorCode.protocolError, "RST_STREAM on an idle stream");
     const stream = this.#streams.get(id);
     if (stream === undefined) {
-      this.#spendIdle();
+      this.#guard.onIdleFrame();
       return;
     }
-    this.#spendReset();
+    this.#guard.onReset();
     this.#remove(stream);
     stream.cancel();
   }
@@ -386,11 +350,11 @@ export class Connection implements StreamHost {
     if (id !== 0) throw new ConnectionError(errorCode.protocolError, "PING on a stream");
     if (end - start !== 8) throw new ConnectionError(errorCode.frameSizeError, "PING is not of eight bytes");
     if ((flags & flag.ack) !== 0) {
-      this.#spendIdle();
+      this.#guard.onIdleFrame();
       if (this.#isDraining && bytes.subarray(start, end).equals(drainPing)) this.#onDrained();
       return;
     }
-    this.#sendPing(flag.ack, bytes.subarray(start, end));
+    this.#control.ping(flag.ack, bytes.subarray(start, end));
     const hasAnswered = this.sender.hasAnswered;
     this.sender.hasAnswered = false;
     // The words by which grpc-go's client knows that it has to ping less often.
@@ -402,22 +366,29 @@ export class Connection implements StreamHost {
     if ((flags & flag.ack) !== 0) {
       if (start !== end) throw new ConnectionError(errorCode.frameSizeError, "Acknowledgement of SETTINGS is not empty");
       if (!this.#hasSettings) throw new ConnectionError(errorCode.protocolError, "First frame is not SETTINGS");
-      this.#spendIdle();
+      this.#guard.onIdleFrame();
       return;
     }
     if ((end - start) % 6 !== 0) throw new ConnectionError(errorCode.frameSizeError, "SETTINGS is not of six bytes each");
-    this.#spendIdle();
+    this.#guard.onIdleFrame();
     if (!this.#hasSettings) {
       this.#hasSettings = true;
       this.#prefaceTimer.cancel();
     }
     applySettings(bytes, start, end, this.sender, this.#streams.values());
-    this.#output.frame(0, frameType.settings, flag.ack, 0);
+    this.#control.settingsAck();
+  }
+
+  #onGoAway(id: number, length: number): void {
+    if (id !== 0) throw new ConnectionError(errorCode.protocolError, "GOAWAY on a stream");
+    if (length < 8) throw new ConnectionError(errorCode.frameSizeError, "GOAWAY is too short");
+    // The client takes no streams of ours, and we open none. It closes when it has its answers.
+    this.#guard.onIdleFrame();
   }
 
   #onPriority(id: number, bytes: Buffer, start: number, end: number): void {
     if (id === 0) throw new ConnectionError(errorCode.protocolError, "PRIORITY on the connection");
-    this.#spendIdle();
+    this.#guard.onIdleFrame();
     const stream = this.#streams.get(id);
     const code = end - start !== 5 ? errorCode.frameSizeError : uint31(bytes, start) === id ? errorCode.protocolError : errorCode.noError;
     if (code === errorCode.noError) return;
@@ -433,19 +404,21 @@ export class Connection implements StreamHost {
 
   /** What was under way when we reset the stream, or refused all above a number, is no error. */
   #isOverlooked(id: number): boolean {
-    return this.#ownResets.has(id) || (this.#drainedAtID !== undefined && id > this.#drainedAtID);
+    return this.#guard.wasResetByUs(id) || id > this.#drainedAtID;
   }
 
   #remove(stream: LeanStream): void {
-    if (!this.#streams.delete(stream.id) || this.#streams.size > 0) return;
+    if (!this.#streams.delete(stream.id)) return;
+    this.room.forget(stream);
+    if (this.#streams.size > 0) return;
     this.#keepAlive.onNoStreams();
-    if (this.#drainedAtID !== undefined) this.#end();
+    if (this.#drainedAtID < Number.POSITIVE_INFINITY) this.#end();
   }
 
   #refuse(id: number, isLast: boolean, code: number): void {
-    this.#spendReset();
-    this.sender.reset(id, code);
-    if (!isLast) this.#rememberReset(id);
+    this.#guard.onReset();
+    this.#control.reset(id, code);
+    if (!isLast) this.#guard.rememberOwnReset(id);
   }
 
   #cutOff(stream: LeanStream): void {
@@ -456,102 +429,32 @@ export class Connection implements StreamHost {
 
   #resetForError(stream: LeanStream, code: number): void {
     // Resets that a client provokes cost as much as its own (CVE-2025-8671).
-    this.#spendReset();
+    this.#guard.onReset();
     this.#sendReset(stream.id, code);
     this.#remove(stream);
     stream.cancel();
   }
 
   #sendReset(id: number, code: number): void {
-    this.sender.reset(id, code);
-    this.#rememberReset(id);
+    this.#control.reset(id, code);
+    this.#guard.rememberOwnReset(id);
   }
 
-  #rememberReset(id: number): void {
-    this.#ownResets.add(id);
-    if (this.#ownResets.size <= limits.ownResetsRemembered) return;
-    const [oldest] = this.#ownResets;
-    if (oldest !== undefined) this.#ownResets.delete(oldest);
+  #onDeadline(stream: LeanStream): void {
+    stream.onDeadline();
+    // What still waits for room would come too late.
+    if (this.#streams.has(stream.id)) this.#cutOff(stream);
   }
 
-  #spendReset(): void {
-    if (!this.#resets.spend()) throw new ConnectionError(errorCode.enhanceYourCalm, "too_many_resets");
-  }
-
-  #spendIdle(): void {
-    if (!this.#idleFrames.spend()) throw new ConnectionError(errorCode.enhanceYourCalm, "too_many_idle_frames");
-  }
-
-  #longestHeld(): LeanStream | undefined {
-    for (const stream of this.#streams.values()) if (stream.heldBytes > 0) return stream;
-    return undefined;
-  }
-
-  #topUpConnection(): void {
-    this.#sendWindowUpdate(0, limits.connectionWindowBytes - this.#receiveWindow);
-    this.#receiveWindow = limits.connectionWindowBytes;
-  }
-
-  #sendWindowUpdate(id: number, increment: number): void {
-    this.#output.frame(4, frameType.windowUpdate, flag.none, id);
-    this.#output.uint32(increment);
-    this.onOutput();
-  }
-
-  #sendPing(flags: number, payload: Uint8Array): void {
-    this.#output.frame(8, frameType.ping, flags, 0);
-    this.#output.payload(payload);
-    this.onOutput();
-  }
-
-  #sendGoAway(lastID: number, code: number, debug: string): void {
-    this.#output.frame(8 + debug.length, frameType.goAway, flag.none, 0);
-    this.#output.uint32(lastID);
-    this.#output.uint32(code);
-    this.#output.payload(Buffer.from(debug, "latin1"));
-    this.onOutput();
-  }
-
-  #sendOwnSettings(): void {
-    this.#output.frame(ownSettings.length * 6, frameType.settings, flag.none, 0);
-    const payload = Buffer.alloc(ownSettings.length * 6);
-    for (const [position, [id, value]] of ownSettings.entries()) {
-      payload.writeUInt16BE(id, position * 6);
-      payload.writeUInt32BE(value, position * 6 + 2);
-    }
-    this.#output.payload(payload);
-    this.#sendWindowUpdate(0, limits.connectionWindowBytes - initialWindow);
-  }
-
-  #watchDeadline(stream: LeanStream, deadlineMs: number): void {
-    stream.deadlineMs = deadlineMs;
-    if (deadlineMs >= this.#deadlineMs) return;
-    this.#deadlineTimer?.cancel();
-    this.#deadlineMs = deadlineMs;
-    this.#deadlineTimer = this.options.clock.after(Math.max(0, deadlineMs - this.nowMs()), () => this.#onDeadline());
-  }
-
-  /** One timer for all calls: most have ended long before, and then nothing had to be cancelled. */
-  #onDeadline(): void {
-    const nowMs = this.nowMs();
-    this.#deadlineMs = Number.POSITIVE_INFINITY;
-    let next: LeanStream | undefined;
-    for (const stream of [...this.#streams.values()]) {
-      if (stream.deadlineMs === undefined) continue;
-      if (stream.deadlineMs <= nowMs) {
-        stream.deadlineMs = undefined;
-        stream.onDeadline();
-        // What still waits for room would come too late.
-        if (this.#streams.has(stream.id)) this.#cutOff(stream);
-      } else if (stream.deadlineMs < (next?.deadlineMs ?? Number.POSITIVE_INFINITY)) next = stream;
-    }
-    if (next?.deadlineMs !== undefined) this.#watchDeadline(next, next.deadlineMs);
-    this.onOutput();
+  /** A client that has closed its side takes no answers. */
+  #onSocketEnd(): void {
+    if (!this.#isEnding) this.destroy();
   }
 
   #onSocketDrain(): void {
+    if (this.#isEnding) return;
     this.sender.pump();
-    if (this.#isReadPaused && !this.#isClosed) {
+    if (this.#isReadPaused) {
       this.#isReadPaused = false;
       this.socket.resume();
     }
@@ -559,7 +462,7 @@ export class Connection implements StreamHost {
   }
 
   #flush(): void {
-    if (this.#isClosed) return;
+    if (this.#isEnding) return;
     this.#output.flush();
     if (this.#isReadPaused || !this.sender.isSocketBehind) return;
     // The client does not read what we answer: neither do we read what it asks, until it does.
@@ -569,10 +472,10 @@ export class Connection implements StreamHost {
   }
 
   #onDrained(): void {
-    if (this.#drainedAtID !== undefined || this.#isEnding) return;
+    if (this.#drainedAtID < Number.POSITIVE_INFINITY || this.#isEnding) return;
     this.#drainTimer?.cancel();
     this.#drainedAtID = this.#lastID;
-    this.#sendGoAway(this.#lastID, errorCode.noError, "");
+    this.#control.goAway(this.#lastID, errorCode.noError, "");
     if (this.#streams.size === 0) this.#end();
   }
 
@@ -588,7 +491,7 @@ export class Connection implements StreamHost {
 
   #endWithError(code: number, debug: string): void {
     this.options.logger.debug("HTTP/2 connection ended for an error", { peer: this.peer.address, code, reason: debug });
-    this.#sendGoAway(this.#lastID, code, debug);
+    this.#control.goAway(this.#lastID, code, debug);
     this.#end();
     this.#cancelStreams();
   }
@@ -597,10 +500,17 @@ export class Connection implements StreamHost {
   #end(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    this.#rest = undefined;
+    this.#closeTimers();
     this.#lingerTimer = this.options.clock.after(limits.lingerMs, () => this.destroy());
-    this.#flush();
+    this.#output.flush();
     this.socket.end();
+    this.socket.resume();
+  }
+
+  #closeTimers(): void {
+    for (const timer of [this.#prefaceTimer, this.#drainTimer]) timer?.cancel();
+    this.#keepAlive.close();
+    this.#deadlines.close();
   }
 
   #cancelStreams(): void {

@@ -6,7 +6,7 @@ export const receiveFrameBytesMax = 16_384;
 /** Room that a client has for one stream's request messages; topped up by halves. More ends the stream (FLOW_CONTROL_ERROR). */
 export const streamWindowBytes = 256 * 1_024;
 
-/** Room that a client has for all request messages of a connection; topped up by halves. More ends the connection. */
+/** Room that a client has for all request messages of a connection; topped up by halves as they come. */
 export const connectionWindowBytes = 16 * 1_024 * 1_024;
 
 /**
@@ -50,11 +50,12 @@ export const queuedBytesMax = 64 * 1_024 * 1_024;
 export const ownResetsRemembered = 1_024;
 
 /**
- * Calls that a client opens and resets at once (CVE-2023-44487): so many at a stroke and so many a second; each call that came to an
- * end gives one back. More end the connection (ENHANCE_YOUR_CALM).
+ * Calls that a client opens and resets (CVE-2023-44487): so many at a stroke, which all that may be open at once may need when their
+ * deadlines pass together, and so many a second; each call that comes to its end gives one back. More end the connection
+ * (ENHANCE_YOUR_CALM). A handler counts as running until it returns, whatever became of its stream, so resets win no room.
  */
-export const resetBurst = 1_000;
-export const resetsPerSecond = 100;
+export const resetBurst = concurrentStreamsMax;
+export const resetsPerSecond = 500;
 
 /** Frames that make work and carry nothing (SETTINGS, PRIORITY, empty DATA, unknown types …), likewise. */
 export const idleFrameBurst = 2_000;

@@ -72,6 +72,7 @@ export class Sender {
     if (mayLeave && side.waiting === undefined && !this.isSocketBehind) {
       side.sendWindow -= length;
       this.#window -= length;
+      this.hasAnswered = true;
       this.output.frame(length, frameType.data, flag.none, side.id);
       this.output.messagePrefix(bytes.length);
       this.output.payload(bytes);
@@ -97,11 +98,6 @@ export class Sender {
   /** An answer to what never became a stream of ours. */
   lastOf(streamID: number, block: Buffer): void {
     this.#block(streamID, block, flag.endStream);
-  }
-
-  reset(streamID: number, code: number): void {
-    this.output.frame(4, frameType.rstStream, flag.none, streamID);
-    this.output.uint32(code);
   }
 
   /** Forgets what waits. */
@@ -132,6 +128,7 @@ export class Sender {
   onInitialWindow(bytes: number, sides: Iterable<SendSide>): void {
     const change = bytes - this.#initialStreamWindow;
     this.#initialStreamWindow = bytes;
+    if (change === 0) return;
     for (const side of sides) {
       if (!this.onStreamWindow(side, change)) throw new ConnectionError(errorCode.flowControlError, "Stream window is above 2^31-1");
     }

@@ -12,8 +12,12 @@ export const ownSettings: readonly (readonly [id: number, value: number])[] = [
 const frameBytesMin = 16_384;
 const frameBytesMax = 2 ** 24 - 1;
 
-/** Applies the client's settings in the order in which they stand (RFC 9113, section 6.5.2). Throws {@link ConnectionError}. */
+/**
+ * Applies the client's settings (RFC 9113, section 6.5.2). Throws {@link ConnectionError}.
+ * Of several values for the window the last counts, and only that is given to all streams: a frame can hold thousands.
+ */
 export function applySettings(bytes: Buffer, start: number, end: number, sender: Sender, sides: Iterable<SendSide>): void {
+  let initialWindow: number | undefined;
   for (let at = start; at < end; at += 6) {
     const value = uint32(bytes, at + 2);
     switch (uint16(bytes, at)) {
@@ -25,7 +29,7 @@ export function applySettings(bytes: Buffer, start: number, end: number, sender:
         break;
       case setting.initialWindowSize:
         if (value > windowMax) throw new ConnectionError(errorCode.flowControlError, "SETTINGS_INITIAL_WINDOW_SIZE is above 2^31-1");
-        sender.onInitialWindow(value, sides);
+        initialWindow = value;
         break;
       case setting.maxFrameSize:
         if (value < frameBytesMin || value > frameBytesMax)
@@ -36,4 +40,5 @@ export function applySettings(bytes: Buffer, start: number, end: number, sender:
       // What the client would take of pushes and header lists is nothing to us, and unknown settings are ignored.
     }
   }
+  if (initialWindow !== undefined) sender.onInitialWindow(initialWindow, sides);
 }

@@ -5,6 +5,7 @@
 import type { RpcCall, RpcDriverOptions, RpcDuplexStream, RpcMetadata, RpcMethod, RpcPeer } from "../../port.js";
 import { streamQueueBytesHigh, streamWindowBytes } from "./limits.js";
 import { MessageReader, type MessageSink, readWhole } from "./message-reader.js";
+import type { ReceiveRoom, ReceiveSide } from "./receive-room.js";
 import type { RequestHead } from "./request-head.js";
 import { type Sender, SendSide } from "./sender.js";
 import { okTrailersBlock, StatusError, statusCode, trailersBlock, trailersOnlyBlock } from "./status.js";
@@ -23,10 +24,7 @@ export interface StreamHost {
   nowMs(): number;
   /** Something was given to the sender: it leaves at the end of this turn of the loop. */
   onOutput(): void;
-  /** Gives the client room for what it may send on. */
-  topUp(stream: LeanStream): void;
-  /** Bytes of a message that has begun to arrive became more or, when it was complete, fewer. */
-  onHeld(stream: LeanStream, change: number): void;
+  readonly room: ReceiveRoom;
   onHandlerStarted(): void;
   onHandlerEnded(): void;
   /** Everything has been sent; the client has not, unless `isRemoteClosed`. */
@@ -35,19 +33,16 @@ export interface StreamHost {
 
 const nothing = (): void => {};
 
-export class LeanStream extends SendSide implements RpcDuplexStream<unknown, unknown>, MessageSink {
+export class LeanStream extends SendSide implements RpcDuplexStream<unknown, unknown>, MessageSink, ReceiveSide {
   onDrain: () => void = nothing;
   onClose: () => void = nothing;
   onMessage: (message: unknown) => void = nothing;
   onHalfClose: () => void = nothing;
-  /** What the client may still send. */
   receiveWindow = streamWindowBytes;
-  isPaused = false;
   isRemoteClosed = false;
-  /** Room that the client would have got if the connection held less. */
-  isStarved = false;
   /** On the host's clock; undefined: none. */
   deadlineMs: number | undefined;
+  #isPaused = false;
   #isOver = false;
   #isCancelled = false;
   #receivedBytes = 0;
@@ -101,8 +96,8 @@ export class LeanStream extends SendSide implements RpcDuplexStream<unknown, unk
     return this.#heldBytes;
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
+  get wantsMore(): boolean {
+    return !this.#isPaused && !this.isRemoteClosed && !this.#isOver;
   }
 
   /** The headers have come: calls whose client streams begin now, others when their one message has come. */
@@ -122,14 +117,13 @@ export class LeanStream extends SendSide implements RpcDuplexStream<unknown, unk
       this.#receivedBytes += end - start;
       if (this.#receivedBytes > contentLength || (isLast && this.#receivedBytes < contentLength)) return false;
     }
+    this.isRemoteClosed = isLast;
     if (!this.#isOver && start < end) this.#read(bytes, start, end);
-    if (isLast) this.onRemoteEnd();
+    if (isLast && !this.#isOver) this.#onRemoteEnd();
     return true;
   }
 
-  onRemoteEnd(): void {
-    this.isRemoteClosed = true;
-    if (this.#isOver) return;
+  #onRemoteEnd(): void {
     if (this.#heldBytes > 0) this.fail(new StatusError(statusCode.internal, "unexpected EOF"));
     else if (this.method.definition.requestStream) this.#guard(() => this.onHalfClose());
     else if (this.#request === undefined) {
@@ -174,13 +168,13 @@ export class LeanStream extends SendSide implements RpcDuplexStream<unknown, unk
   }
 
   pause(): void {
-    this.isPaused = true;
+    this.#isPaused = true;
   }
 
   resume(): void {
-    if (!this.isPaused) return;
-    this.isPaused = false;
-    this.host.topUp(this);
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.host.room.topUp(this);
   }
 
   onRoom(): void {
@@ -225,7 +219,7 @@ export class LeanStream extends SendSide implements RpcDuplexStream<unknown, unk
     const change = bytes - this.#heldBytes;
     if (change === 0) return;
     this.#heldBytes = bytes;
-    this.host.onHeld(this, change);
+    this.host.room.onHeld(this, change);
   }
 
   #run(bytes: Buffer): void {
