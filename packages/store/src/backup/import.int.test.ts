@@ -164,6 +164,49 @@ describe("restoring", () => {
     expect(succeed(etcdctl("snapshot", "status", next, "-w", "json"))).toContain(`"revision":${revision + 1_001}`);
   });
 
+  it("carries users, roles and passwords over, from etcd and back to it", async () => {
+    const etcd = await startEtcd();
+    await eventually(() => clientOf([etcd.clientURL]).put({ key: bytes("open"), value: bytes("1") }));
+    const at = ["--endpoints", new URL(etcd.clientURL).host];
+    for (const command of [
+      ...["user add root:secret", "user grant-role root root", "user add bob:pass", "role add reader"],
+      ...["role grant-permission reader read open", "user grant-role bob reader", "auth enable"],
+    ])
+      succeed(etcdctl(...at, ...command.split(" ")));
+    const expectAccess = (url: string): void => {
+      const as = (user: string, ...args: string[]): Outcome => etcdctl("--endpoints", new URL(url).host, "--user", user, ...args);
+      expect(succeed(as("bob:pass", "get", "open"))).toBe("open\n1\n");
+      expect(as("bob:pass", "put", "open", "2").stderr).toContain("permission denied");
+      expect(as("bob:wrong", "get", "open").stderr).toContain("authentication failed, invalid user ID or password");
+      expect(succeed(as("root:secret", "role", "get", "reader"))).toContain("open");
+    };
+    expectAccess(etcd.clientURL);
+    const file = join(folder, "etcd.db");
+    succeed(store("snapshot", "save", file, "--endpoints", etcd.clientURL, "--user", "root:secret"));
+
+    const cluster = await createCluster(1);
+    restoreAll(cluster, file);
+    cluster.startAll();
+    const [url = ""] = cluster.endpoints;
+    await eventually(() =>
+      Promise.resolve(etcdctl("--endpoints", new URL(url).host, "--user", "bob:pass", "get", "open").code === 0 || undefined),
+    );
+    expectAccess(url);
+    const back = join(folder, "back.db");
+    expect(store("snapshot", "save", back, "--endpoints", url).stderr).toMatch(/user name is empty|permission denied/);
+    expect(existsSync(`${back}.part`)).toBe(false);
+    succeed(store("snapshot", "save", back, "--endpoints", url, "--user", "root:secret"));
+    await etcd.close();
+    rmSync(etcd.dataDir, { recursive: true });
+    const urls = ["--initial-cluster", `etcd=${EtcdProcess.peerURL}`, "--initial-advertise-peer-urls", EtcdProcess.peerURL];
+    succeed(etcdctl("snapshot", "restore", back, "--name", "etcd", "--data-dir", etcd.dataDir, ...urls));
+    const again = await startEtcd();
+    await eventually(() =>
+      Promise.resolve(etcdctl("--endpoints", new URL(again.clientURL).host, "--user", "bob:pass", "get", "open").code === 0 || undefined),
+    );
+    expectAccess(again.clientURL);
+  });
+
   it("refuses what does not fit, in etcd's words, and leaves nothing behind", async () => {
     const cluster = await createCluster(1);
     cluster.startAll();
