@@ -4,7 +4,9 @@
 // Not:   retries (call-retry.ts), streams (watch-stream.ts).
 // P1. All calls prefer the same endpoint until someone reports that it failed.
 // P2. A report about an endpoint that is no longer preferred changes nothing (many calls fail at once when a server dies).
+
 import { type ChannelCredentials, Client, type ClientOptions, credentials } from "@grpc/grpc-js";
+import { type TLSPeer, tlsPeerOf } from "@lenj/base";
 import { EtcdError } from "./errors.js";
 import type { EtcdClientOptions, EtcdTLS } from "./etcd-client.js";
 
@@ -20,7 +22,7 @@ export interface Endpoint {
 
 export class ConnectionPool {
   readonly #endpoints: { readonly url: string; client: Client | undefined }[];
-  readonly #credentials: ChannelCredentials;
+  readonly #tls: EtcdTLS | undefined;
   readonly #channelOptions: ClientOptions;
   #preferred = 0;
   #closed = false;
@@ -30,7 +32,7 @@ export class ConnectionPool {
     this.#endpoints = options.endpoints.map((url) => ({ url, client: undefined }));
     const schemes = new Set(options.endpoints.map((url) => parseEndpoint(url).scheme));
     if (schemes.size > 1) throw new EtcdError("INVALID_ARGUMENT", "Cannot mix http and https endpoints in one client");
-    this.#credentials = schemes.has("https") ? createTLSCredentials(options.tls ?? {}) : credentials.createInsecure();
+    this.#tls = schemes.has("https") ? (options.tls ?? {}) : undefined;
     this.#channelOptions = {
       "grpc.keepalive_time_ms": options.keepaliveMs ?? defaultKeepaliveMs,
       "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
@@ -84,14 +86,23 @@ export class ConnectionPool {
   #dial(position: number): Endpoint {
     if (this.#closed) throw new EtcdError("CLOSED", "etcd client is closed");
     const endpoint = this.#endpoints[position] as { readonly url: string; client: Client | undefined };
-    endpoint.client ??= new Client(parseEndpoint(endpoint.url).target, this.#credentials, this.#channelOptions);
+    endpoint.client ??= this.#connect(parseEndpoint(endpoint.url).target);
     return { url: endpoint.url, client: endpoint.client };
+  }
+
+  #connect(target: string): Client {
+    if (this.#tls === undefined) return new Client(target, credentials.createInsecure(), this.#channelOptions);
+    const peer: TLSPeer = this.#tls.serverName === undefined ? tlsPeerOf(target) : {};
+    return new Client(target, createTLSCredentials(this.#tls, peer), {
+      ...this.#channelOptions,
+      ...(peer.serverName === undefined ? {} : { "grpc.ssl_target_name_override": peer.serverName }),
+    });
   }
 }
 
-function createTLSCredentials(tls: EtcdTLS): ChannelCredentials {
+function createTLSCredentials(tls: EtcdTLS, { checkServerIdentity }: TLSPeer): ChannelCredentials {
   const pem = (material: string | Buffer | undefined): Buffer | null => (material === undefined ? null : Buffer.from(material));
-  return credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert));
+  return credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert), checkServerIdentity === undefined ? {} : { checkServerIdentity });
 }
 
 function parseEndpoint(url: string): { readonly scheme: "http" | "https" | "unix"; readonly target: string } {

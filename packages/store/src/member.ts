@@ -7,7 +7,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import { ChannelCredentials } from "@grpc/grpc-js";
-import type { Clock, Logger, Random } from "@lenj/base";
+import { type Clock, type Logger, type Random, tlsPeerOf } from "@lenj/base";
 import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
 import type { ConfChange, MemoryLog } from "@lenj/raft";
 import type { RpcService } from "@lenj/rpc-server";
@@ -261,7 +261,7 @@ async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
     const transport = new GrpcPeerTransport({
       clusterID: identity.clusterID,
       memberID: identity.memberID,
-      credentials: (isSecure) => peerCredentials(config.peerTLS, isSecure),
+      credentials: (target, isSecure) => peerCredentials(config.peerTLS, target, isSecure),
       ...{ backend, clock, logger },
     });
     const replica = new Replica(
@@ -319,12 +319,14 @@ async function closeOpened({ replica, backend, log, transport, leases, archive }
   await archive?.close();
 }
 
-function peerCredentials(tls: TLSFiles, isSecure: boolean): ChannelCredentials {
+function peerCredentials(tls: TLSFiles, target: string, isSecure: boolean): ChannelCredentials {
   if (!isSecure) return ChannelCredentials.createInsecure();
+  const { checkServerIdentity } = tlsPeerOf(target);
   return ChannelCredentials.createSsl(
     tls.caFile === "" ? null : readFileSync(tls.caFile),
     readFileSync(tls.keyFile),
     readFileSync(tls.certFile),
+    checkServerIdentity === undefined ? {} : { checkServerIdentity },
   );
 }
 

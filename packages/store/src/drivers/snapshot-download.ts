@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
-import { ChannelCredentials, Metadata } from "@grpc/grpc-js";
+import { ChannelCredentials, type ChannelOptions, Metadata } from "@grpc/grpc-js";
+import { tlsPeerOf } from "@lenj/base";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { StoreError } from "../core/errors.js";
 
@@ -21,7 +22,7 @@ export interface SnapshotDownloadOptions {
 export async function downloadSnapshot(options: SnapshotDownloadOptions): Promise<string> {
   const part = `${options.path}.part`;
   const isSecure = options.endpoint.startsWith("https://") || options.tls !== undefined;
-  const client = new etcdserverpb.MaintenanceClient(options.endpoint.replace(/^https?:\/\//, ""), credentials(options, isSecure));
+  const client = new etcdserverpb.MaintenanceClient(...channelOf(options, isSecure));
   const file = await open(part, "w", 0o600);
   try {
     const metadata = new Metadata();
@@ -62,7 +63,7 @@ async function receive(call: AsyncIterable<etcdserverpb.SnapshotResponse>, file:
 }
 
 function authenticate(options: SnapshotDownloadOptions, isSecure: boolean, user: string): Promise<string> {
-  const client = new etcdserverpb.AuthClient(options.endpoint.replace(/^https?:\/\//, ""), credentials(options, isSecure));
+  const client = new etcdserverpb.AuthClient(...channelOf(options, isSecure));
   const at = user.indexOf(":");
   const request = { name: at < 0 ? user : user.slice(0, at), password: at < 0 ? "" : user.slice(at + 1) };
   return new Promise((resolve, reject) => {
@@ -74,8 +75,14 @@ function authenticate(options: SnapshotDownloadOptions, isSecure: boolean, user:
   });
 }
 
-function credentials({ tls }: SnapshotDownloadOptions, isSecure: boolean): ChannelCredentials {
-  return isSecure
-    ? ChannelCredentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null)
-    : ChannelCredentials.createInsecure();
+function channelOf({ endpoint, tls }: SnapshotDownloadOptions, isSecure: boolean): [string, ChannelCredentials, ChannelOptions] {
+  const target = endpoint.replace(/^https?:\/\//, "");
+  if (!isSecure) return [target, ChannelCredentials.createInsecure(), {}];
+  const { serverName, checkServerIdentity } = tlsPeerOf(target);
+  const verify = checkServerIdentity === undefined ? {} : { checkServerIdentity };
+  return [
+    target,
+    ChannelCredentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null, verify),
+    serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName },
+  ];
 }

@@ -1,4 +1,5 @@
-import { type ChannelCredentials, type ChannelOptions, credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, type ChannelOptions, credentials, type VerifyOptions } from "@grpc/grpc-js";
+import { tlsPeerOf } from "@lenj/base";
 import type { ClientConfig } from "../../config/client-config.js";
 
 /** The largest message a server may send: a list chunk or one object, far above the 3 MiB limit of a request. */
@@ -11,11 +12,17 @@ export function channelCredentials(config: ClientConfig): ChannelCredentials {
     pem(config.caData),
     pem(config.clientKeyData),
     pem(config.clientCertificateData),
-    config.insecureSkipTLSVerify === true ? { rejectUnauthorized: false, checkServerIdentity: () => undefined } : {},
+    config.insecureSkipTLSVerify === true ? { rejectUnauthorized: false, checkServerIdentity: () => undefined } : verifyOptions(config),
   );
 }
 
+function verifyOptions(config: ClientConfig): VerifyOptions {
+  const { checkServerIdentity } = tlsPeerOf(config.grpcServer ?? "");
+  return checkServerIdentity === undefined || config.tlsServerName !== undefined ? {} : { checkServerIdentity };
+}
+
 export function channelOptions(config: ClientConfig): ChannelOptions {
+  const serverName = config.tlsServerName ?? tlsPeerOf(config.grpcServer ?? "").serverName;
   return {
     // A peer that vanished without a word (power, partition) is noticed within half a minute, as client-go's HTTP/2 health check does.
     "grpc.keepalive_time_ms": 15_000,
@@ -29,6 +36,6 @@ export function channelOptions(config: ClientConfig): ChannelOptions {
     // Nothing on this wire reads a service config from DNS.
     "grpc.service_config_disable_resolution": 1,
     ...(config.userAgent !== undefined && { "grpc.primary_user_agent": config.userAgent }),
-    ...(config.tlsServerName !== undefined && { "grpc.ssl_target_name_override": config.tlsServerName }),
+    ...(serverName !== undefined && { "grpc.ssl_target_name_override": serverName }),
   };
 }

@@ -3,7 +3,7 @@
 // P1. Messages of one event-loop turn leave as one frame.
 // P2. A broken stream is made anew after a pause that grows; what was on it, and what does not fit, is lost: raft repeats.
 import type { ChannelCredentials, Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
-import type { Clock, Logger, Timer } from "@lenj/base";
+import { type Clock, type Logger, type Timer, tlsPeerOf } from "@lenj/base";
 import { type PeerClient, PeerClient as PeerClientConstructor, type PeerFrame, type PeerReply } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
 import { encodeMessage } from "./message-codec.js";
@@ -36,6 +36,7 @@ export class PeerLink {
   #queuedFrames = 0;
 
   constructor(readonly options: PeerLinkOptions) {
+    const { serverName } = tlsPeerOf(options.target);
     this.client = new PeerClientConstructor(options.target, options.credentials, {
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
@@ -46,6 +47,7 @@ export class PeerLink {
       "grpc.min_reconnect_backoff_ms": 50,
       "grpc.max_reconnect_backoff_ms": 1_000,
       "grpc.enable_retries": 0,
+      ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
     });
     this.#connect();
   }

@@ -18,7 +18,8 @@ import { encodeRows } from "./snapshot-files.js";
 export interface PeerTransportOptions {
   readonly clusterID: bigint;
   readonly memberID: bigint;
-  readonly credentials: (isSecure: boolean) => ChannelCredentials;
+  /** `target` is "host:port". */
+  readonly credentials: (target: string, isSecure: boolean) => ChannelCredentials;
   readonly backend: LevelBackend;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -130,7 +131,7 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder {
     return new PeerLink({
       peerID: id,
       target: host,
-      credentials: this.options.credentials(protocol === "https:"),
+      credentials: this.options.credentials(host, protocol === "https:"),
       hello: { clusterId: clusterID, from: memberID, to: id },
       ...{ clock, logger },
       onUnreachable: () => this.events.onUnreachable(id),
