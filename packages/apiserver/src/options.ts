@@ -79,8 +79,11 @@ export function validateOptions(options: APIServerOptions): string[] {
     problems.push("--tls-cert-file and --tls-private-key-file, or --cert-dir, must be given");
   if ((options.tlsCertFile === "") !== (options.tlsPrivateKeyFile === ""))
     problems.push("--tls-cert-file and --tls-private-key-file must be given together");
-  for (const name of ["securePort", "grpcPort"] as const) {
-    if (options[name] < 0 || options[name] > 65_535) problems.push(`${name} ${options[name]} must be between 0 and 65535, inclusive`);
+  for (const [flag, port] of [
+    ["secure-port", options.securePort],
+    ["grpc-port", options.grpcPort],
+  ] as const) {
+    if (port < 0 || port > 65_535) problems.push(`--${flag} ${port} must be between 0 and 65535, inclusive`);
   }
   if (!/^\d+-\d+$/.test(options.serviceNodePortRange))
     problems.push(

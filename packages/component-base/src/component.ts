@@ -1,7 +1,7 @@
 // Life of a process: flags, logger, health and metrics, signals, orderly stop.
 import { type Clock, type Logger, type Random, SystemClock, SystemRandom } from "@lenj/base";
 import type { Registry } from "prom-client";
-import { boolFlag, type FlagSpecs, type FlagValues, formatUsage, parseFlags, stringFlag } from "./flags.js";
+import { boolFlag, type FlagSpecs, type FlagValues, formatUsage, type ParsedFlags, parseFlags, stringFlag } from "./flags.js";
 import { HealthChecks } from "./health.js";
 import { createLogger, type LogFormat } from "./logging.js";
 import { createMetrics } from "./metrics.js";
@@ -63,11 +63,7 @@ export async function runComponent<F extends FlagSpecs>(definition: ComponentDef
     return;
   }
   const options = parsed.values as unknown as FlagValues<F>;
-  const problems = [
-    ...parsed.problems,
-    ...commonProblems(common),
-    ...(parsed.problems.length > 0 ? [] : (definition.validate?.(options, parsed.given) ?? [])),
-  ];
+  const problems = [...parsed.problems, ...commonProblems(common), ...validationProblems(definition, options, parsed)];
   if (problems.length > 0) {
     process.stderr.write(`${problems.map((problem) => `Error: ${problem}`).join("\n")}\n`);
     process.exitCode = 2;
@@ -81,6 +77,17 @@ export async function runComponent<F extends FlagSpecs>(definition: ComponentDef
   process.exitCode = await runUntilStopped(definition, options, logger);
   // Components own their resources; what is left then is idle keep-alive sockets of libraries.
   process.exit();
+}
+
+/** What validation finds beside the flags that could not even be read, whose values are not what was meant. */
+function validationProblems<F extends FlagSpecs>(
+  definition: ComponentDefinition<F>,
+  options: FlagValues<F>,
+  parsed: ParsedFlags<F>,
+): string[] {
+  const unreadable = new Set(parsed.problems.flatMap((problem) => /--[a-z0-9-]+/g.exec(problem)?.[0] ?? []));
+  const found = definition.validate?.(options, parsed.given) ?? [];
+  return found.filter((problem) => ![...problem.matchAll(/--[a-z0-9-]+/g)].some(([flag]) => unreadable.has(flag)));
 }
 
 function commonProblems(common: FlagValues<typeof commonFlags>): string[] {

@@ -65,6 +65,12 @@ export function validateOptions(options: KubeletOptions): string[] {
     problems.push(`--cgroup-driver: unsupported value ${JSON.stringify(options.cgroupDriver)}, must be cgroupfs`);
   if (options.authorizationMode !== "Webhook" && options.authorizationMode !== "AlwaysAllow")
     problems.push(`--authorization-mode: ${JSON.stringify(options.authorizationMode)} is not a valid authorization mode`);
+  for (const [flag, port] of [
+    ["port", options.port],
+    ["healthz-port", options.healthzPort],
+  ] as const) {
+    if (port < 0 || port > 65_535) problems.push(`--${flag} ${port} must be between 0 and 65535, inclusive`);
+  }
   if (options.maxPods < 0) problems.push("--max-pods must not be negative");
   for (const taint of options.registerWithTaints) {
     if (parseTaint(taint) === undefined)
