@@ -31,6 +31,7 @@ export function whenSynced(
   ...informers: readonly Informer<never>[] | readonly Informer<KubeObject>[]
 ): (signal: AbortSignal) => Promise<void> {
   return async (signal) => {
-    await Promise.all(informers.map((informer) => informer.whenSynced(signal)));
+    // One after the other: as quick, and one listener on the signal instead of one an informer.
+    for (const informer of informers) await informer.whenSynced(signal);
   };
 }

@@ -15,7 +15,7 @@ export function makeLoop(
     name: options.name,
     reconcile: options.reconcile,
     isReady: async (signal) => {
-      await Promise.all(options.caches.map((cache) => cache.whenSynced(signal)));
+      for (const cache of options.caches) await cache.whenSynced(signal);
     },
     workers: options.workers ?? 1,
     clock: context.clock,

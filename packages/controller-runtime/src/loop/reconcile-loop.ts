@@ -57,7 +57,8 @@ export class ReconcileLoop {
   start(): void {
     this.#tasks.run(this.name, async (signal) => {
       await this.#options.isReady(signal);
-      await Promise.all(Array.from({ length: this.#options.workers ?? 1 }, () => this.#work(signal)));
+      // Each worker a task, so that each waits on a signal of its own.
+      for (let n = 1; n <= (this.#options.workers ?? 1); n++) this.#tasks.run(`${this.name} worker ${n}`, (own) => this.#work(own));
     });
   }
 
