@@ -33,6 +33,7 @@ export interface StoreConfig {
   readonly electionTicks: number;
   readonly snapshotCount: number;
   readonly maxRequestBytes: number;
+  readonly grpcDriver: "lean" | "grpc-js";
   readonly txnOpsMax: number;
   readonly quotaBytes: number;
   /** Empty: no archive. */
@@ -74,6 +75,7 @@ export function createConfig(options: StoreOptions): StoreConfig {
     electionTicks: Math.max(2, Math.round(options.electionTimeout / options.heartbeatInterval)),
     snapshotCount: options.snapshotCount,
     maxRequestBytes: options.maxRequestBytes,
+    grpcDriver: options.grpcDriver as "lean" | "grpc-js",
     txnOpsMax: options.maxTxnOps,
     quotaBytes: options.quotaBackendBytes > 0 ? options.quotaBackendBytes : defaultQuotaBytes,
     auth: {

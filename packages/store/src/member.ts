@@ -148,6 +148,7 @@ export class Member {
     const { config, clock, logger } = this.parts;
     const face = new Face({
       urls: config.listenPeerURLs,
+      driver: config.grpcDriver,
       tls: config.peerTLS,
       receiveBytesMax: peerMessageBytesMax,
       toStatus: toPeerStatus,
@@ -180,6 +181,7 @@ export class Member {
     const services = clientServices(context);
     const face = new Face({
       urls: config.listenClientURLs,
+      driver: config.grpcDriver,
       tls: config.clientTLS,
       receiveBytesMax: config.maxRequestBytes + requestOverheadBytes,
       toStatus: toGrpcStatus,

@@ -38,6 +38,7 @@ export const storeFlags = {
   "bcrypt-cost": intFlag("Base-2 logarithm of the rounds of password hashes, 4 to 31", 10),
   "archive-dir": stringFlag("Folder to archive committed entries in, for restores to a point in time; default: none"),
   "archive-bytes-max": intFlag("Bytes of archive past which its oldest segments are removed", 8 * 1024 * 1024 * 1024),
+  "grpc-driver": stringFlag('What carries gRPC: "lean" (HTTP/2 of its own) or "grpc-js"', "lean"),
   "log-level": stringFlag('"debug" or "info"', "info"),
 } as const;
 
@@ -64,6 +65,8 @@ export function validateStoreOptions(options: StoreOptions): string[] {
   }
   if (options.initialClusterState !== "new" && options.initialClusterState !== "existing")
     problems.push(`--initial-cluster-state must be "new" or "existing", got ${JSON.stringify(options.initialClusterState)}`);
+  if (options.grpcDriver !== "lean" && options.grpcDriver !== "grpc-js")
+    problems.push(`--grpc-driver must be "lean" or "grpc-js", got ${JSON.stringify(options.grpcDriver)}`);
   if (options.heartbeatInterval <= 0) problems.push("--heartbeat-interval must be >0");
   if (options.electionTimeout < 5 * options.heartbeatInterval)
     problems.push(

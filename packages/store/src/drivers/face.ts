@@ -4,7 +4,7 @@
 import type { RequestListener } from "node:http";
 import type { Clock, Logger } from "@lenj/base";
 import { readTLSFiles, watchTLSFiles } from "@lenj/component-base";
-import { createGrpcJsDriver, Listener, type ListenerTLS, type RpcDriver, type RpcDriverOptions } from "@lenj/rpc-server";
+import { createGrpcJsDriver, createLeanDriver, Listener, type ListenerTLS, type RpcDriver, type RpcDriverOptions } from "@lenj/rpc-server";
 import type { TLSFiles } from "../config.js";
 
 /** Requests under way get this long when the face shuts down. */
@@ -13,6 +13,7 @@ const renewalLookMs = 1_000;
 
 export interface FaceOptions extends Pick<RpcDriverOptions, "receiveBytesMax" | "toStatus" | "onCall" | "onDone"> {
   readonly urls: readonly string[];
+  readonly driver: "lean" | "grpc-js";
   readonly tls: TLSFiles;
   readonly onHttp1?: RequestListener;
   readonly clock: Clock;
@@ -25,7 +26,7 @@ export class Face {
   #stopLooking = (): void => {};
 
   constructor(readonly options: FaceOptions) {
-    this.driver = createGrpcJsDriver(options);
+    this.driver = options.driver === "lean" ? createLeanDriver(options) : createGrpcJsDriver(options);
   }
 
   /** Rejects with the address that could not be listened at; what was opened stays for close(). */
