@@ -113,8 +113,7 @@ export class StoreCluster {
     args: readonly string[],
     options: { readonly endpoints?: readonly string[]; readonly input?: string } = {},
   ): { readonly code: number; readonly stdout: string; readonly stderr: string } {
-    // Without scheme: etcdctl 3.4 puts what it is given into :authority for per-endpoint calls, and HTTP/2 servers refuse "http://" there.
-    const endpoints = (options.endpoints ?? this.endpoints).map((url) => new URL(url).host).join(",");
+    const endpoints = (options.endpoints ?? this.endpoints).join(",");
     const result = spawnSync("etcdctl", ["--endpoints", endpoints, ...args], {
       env: { ...process.env, ETCDCTL_API: "3" },
       encoding: "utf8",
