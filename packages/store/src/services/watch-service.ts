@@ -172,9 +172,11 @@ class WatchStream implements WatchSink {
     this.#send({ watchID: id, canceled: true });
   }
 
-  /** Only when every watch of the stream is caught up does one revision hold for all of them. */
+  /** Only when every watch of the stream has begun and is caught up does one revision hold for all of them. */
   #reportStreamProgress(): void {
-    if ([...this.#watchers.values()].every((watcher) => watcher.isSynced)) this.#send({ watchID: streamWatchID });
+    const current = this.context.replica.state.space.currentRevision;
+    const isTrueOf = (watcher: Watcher): boolean => watcher.isSynced && watcher.startRevision <= current;
+    if ([...this.#watchers.values()].every(isTrueOf)) this.#send({ watchID: streamWatchID });
   }
 
   #armProgress(): void {
