@@ -26,7 +26,7 @@ import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } f
 import { StoreError, storeErrorFrom } from "../core/errors.js";
 import type { ApplyContext, StateMachine } from "../core/state-machine.js";
 import { PendingRequests } from "./pending-requests.js";
-import type { DurableBackend, DurableLog, EntryArchive, NextTurn, PeerTransport } from "./ports.js";
+import type { DurableBackend, DurableLog, EntryArchive, NextTurn, PeerAddress, PeerTransport } from "./ports.js";
 import { ReadPoints } from "./read-points.js";
 
 /** Committed but not applied entries past which requests are refused. */
@@ -46,6 +46,8 @@ export interface ReplicaConfig {
   /** Entries kept behind a truncation for followers that lag a little. */
   readonly catchUpEntries: number;
   readonly maxRequestBytes: number;
+  /** Whom a member that joins can answer while its state names nobody yet. */
+  readonly initialPeers?: readonly PeerAddress[];
 }
 
 export interface ReplicaParts {
@@ -484,12 +486,9 @@ export class Replica {
   }
 
   #refreshPeers(): void {
-    this.parts.transport.setPeers(
-      this.state.members
-        .list()
-        .filter((member) => member.id !== this.config.memberID)
-        .map((member) => ({ id: member.id, peerURLs: member.peerUrls })),
-    );
+    const known = this.state.members.list().map((member): PeerAddress => ({ id: member.id, peerURLs: member.peerUrls }));
+    const peers = known.length > 0 ? known : (this.config.initialPeers ?? []);
+    this.parts.transport.setPeers(peers.filter(({ id }) => id !== this.config.memberID));
   }
 
   /** Cuts the log once enough was applied since the last time, never past what the backend holds durably. */
