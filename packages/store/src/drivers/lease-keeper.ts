@@ -47,11 +47,7 @@ export class LeaseKeeper implements LeaseKeeperPort {
 
   renew(id: bigint): Promise<number | undefined> {
     return this.#atLeader(
-      async () => {
-        // A leader cut off from the others must not extend what they may already have revoked.
-        await this.replica.linearizable();
-        return this.localRenew(id);
-      },
+      () => this.localRenew(id),
       (leaderID) => this.forwarder.renewAt(leaderID, id),
     );
   }
@@ -63,8 +59,12 @@ export class LeaseKeeper implements LeaseKeeperPort {
     );
   }
 
-  /** On the leader only. */
-  localRenew(id: bigint): number | undefined {
+  /**
+   * On the leader only. A leader cut off from the others must not extend what they may already have revoked, and a new one must have
+   * applied the grant before it says that there is no such lease: so it asks the others first.
+   */
+  async localRenew(id: bigint): Promise<number | undefined> {
+    await this.replica.linearizable();
     if (!this.replica.isLeader) throw new StoreError("NOT_LEADER");
     return this.replica.state.leases.renew(id, this.clock.monotonicMs())?.ttlSeconds;
   }

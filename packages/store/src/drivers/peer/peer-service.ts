@@ -25,7 +25,7 @@ export interface PeerReceiver {
   isRemoved(id: bigint): boolean;
   appliedIndex(): number;
   step(messages: readonly Message[]): void;
-  localRenew(id: bigint): number | undefined;
+  localRenew(id: bigint): Promise<number | undefined>;
   localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined;
   /** Where incoming states are gathered. */
   readonly folder: string;
@@ -64,8 +64,8 @@ export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers
         },
       );
     },
-    renewLease: ({ id }: LeaseRenewRequest): LeaseRenewReply => {
-      const ttlSeconds = receiver.localRenew(id);
+    renewLease: async ({ id }: LeaseRenewRequest): Promise<LeaseRenewReply> => {
+      const ttlSeconds = await receiver.localRenew(id);
       return { ttlSeconds: ttlSeconds ?? 0, notFound: ttlSeconds === undefined };
     },
     leaseTimes: ({ id }: LeaseTimesRequest): LeaseTimesReply => {
