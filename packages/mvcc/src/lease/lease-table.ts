@@ -90,13 +90,15 @@ export class LeaseTable {
     this.#leases.get(id)?.keys.delete(key);
   }
 
-  /** Replicated: the time left when the leader last wrote it down. Unknown leases are ignored. */
-  checkpoint(id: LeaseID, remainingSeconds: number, nowMs: number): void {
+  /**
+   * Replicated: the time left when the leader last wrote it down; 0 once it was renewed. Unknown leases are ignored. The expiry on the
+   * leader's clock stays as it is: the lease may have been renewed since the time was taken.
+   */
+  checkpoint(id: LeaseID, remainingSeconds: number): void {
     const lease = this.#leases.get(id);
     if (lease === undefined) return;
     lease.remainingSeconds = remainingSeconds;
     this.backend.put("lease", encodeLeaseID(id), encodeLeaseRecord(lease.ttlSeconds, remainingSeconds));
-    if (this.#isPrimary) this.#setExpiry(lease, nowMs + (remainingSeconds > 0 ? remainingSeconds : lease.ttlSeconds) * 1_000);
   }
 
   /** Primary only. Starts the TTL anew; undefined when the lease is unknown or has expired already. */

@@ -85,7 +85,7 @@ export class StateMachine {
     if (command.compaction !== undefined) return this.#compact(command.compaction);
     if (command.leaseGrant !== undefined) return this.#grant(command.leaseGrant, context);
     if (command.leaseRevoke !== undefined) return this.#revoke(command.leaseRevoke, context);
-    if (command.leaseCheckpoint !== undefined) return this.#checkpoint(command.leaseCheckpoint, context);
+    if (command.leaseCheckpoint !== undefined) return this.#checkpoint(command.leaseCheckpoint);
     if (command.alarm !== undefined) return this.#alarm(command.alarm);
     if (command.clusterMemberAttrSet !== undefined) return this.#setAttributes(command.clusterMemberAttrSet);
     if (command.clusterVersionSet !== undefined) return this.#done();
@@ -138,8 +138,8 @@ export class StateMachine {
     return this.#done();
   }
 
-  #checkpoint(request: etcdserverpb.LeaseCheckpointRequest, context: ApplyContext): Answer {
-    for (const { ID, remainingTTL } of request.checkpoints) this.leases.checkpoint(ID, remainingTTL, context.nowMs);
+  #checkpoint(request: etcdserverpb.LeaseCheckpointRequest): Answer {
+    for (const { ID, remainingTTL } of request.checkpoints) this.leases.checkpoint(ID, remainingTTL);
     return this.#done();
   }
 
