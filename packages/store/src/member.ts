@@ -26,6 +26,7 @@ import type { LevelLog } from "./drivers/level/level-log.js";
 import { openData } from "./drivers/level/open-data.js";
 import { peerService, toPeerStatus } from "./drivers/peer/peer-service.js";
 import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
+import { forwardTo } from "./forward-to.js";
 import { createIdentity, type Identity, readIdentity } from "./identity.js";
 import { Replica } from "./replica/replica.js";
 import { Access } from "./services/access.js";
@@ -247,7 +248,10 @@ export class Member {
     this.parts.logger.info("Replacing state by a snapshot of the leader");
     for (const stream of [...this.#streams]) stream.close();
     await closeOpened(this.#opened);
-    this.#opened = await open(this.parts, this.identity);
+    const opened = await open(this.parts, this.identity);
+    // Streams that began meanwhile hang on the state that is gone.
+    for (const stream of [...this.#streams]) stream.close();
+    this.#opened = opened;
     this.#attach();
     this.parts.logger.info("Replaced state", { appliedIndex: this.replica.appliedIndex });
   }
@@ -274,6 +278,7 @@ async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
         snapshotCount: config.snapshotCount,
         catchUpEntries,
         maxRequestBytes: config.maxRequestBytes,
+        initialPeers: config.initialMembers,
       },
       { clock, nextTurn: (run) => void setImmediate(run), random, logger, state, backend, log, memoryLog, transport, archive, applied },
     );
@@ -330,15 +335,4 @@ function peerCredentials(tls: TLSFiles, target: string, isSecure: boolean): Chan
     readFileSync(tls.certFile),
     checkServerIdentity === undefined ? {} : { checkServerIdentity },
   );
-}
-
-/** An object whose members are always those of the current target. */
-function forwardTo<T extends object>(target: () => T): T {
-  return new Proxy({} as T, {
-    get: (_proxy, name) => {
-      const owner = target();
-      const value: unknown = Reflect.get(owner, name, owner);
-      return typeof value === "function" ? (value.bind(owner) as unknown) : value;
-    },
-  });
 }

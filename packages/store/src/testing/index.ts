@@ -1,2 +1,21 @@
+// For the simulator: the real parts, to be run over a network, disks and time of its own.
+export { type LeaseForwarder, LeaseKeeper } from "../drivers/lease-keeper.js";
+export type { LevelBackend } from "../drivers/level/level-backend.js";
+export {
+  type DatabaseView,
+  type EngineIterator,
+  type EngineRange,
+  LevelDatabase,
+  type StorageEngine,
+  type WriteOperation,
+} from "../drivers/level/level-database.js";
+export type { LevelLog } from "../drivers/level/level-log.js";
+export { type DataFolder, type OpenedData, openData } from "../drivers/level/open-data.js";
+export { forwardTo } from "../forward-to.js";
+export type { PeerAddress, PeerTransport } from "../replica/ports.js";
+export { Replica, type ReplicaConfig } from "../replica/replica.js";
+export { Access } from "../services/access.js";
+export type { ServiceContext } from "../services/context.js";
+export { checkCall, clientServices } from "../services/index.js";
 export { EtcdProcess } from "./etcd-process.js";
 export { type ClusterOptions, eventually, freePort, type MemberAddress, StoreCluster } from "./store-process.js";
