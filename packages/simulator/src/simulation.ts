@@ -3,7 +3,7 @@ import { isRaftError } from "@lenj/raft";
 import { checkLinearizability, type Operation } from "./checkers/linearizability.js";
 import { RaftInvariants } from "./checkers/raft-invariants.js";
 import { Cluster } from "./cluster/cluster.js";
-import type { PlantedBugs } from "./cluster/member.js";
+import type { Member, PlantedBugs } from "./cluster/member.js";
 import { Nemesis } from "./faults/nemesis.js";
 import type { SimulationOptions } from "./options.js";
 import { Client } from "./workload/client.js";
@@ -37,7 +37,7 @@ export function runSimulation(
 ): SimulationResult {
   const loop = new EventLoop(options.seed);
   loop.onTrace = settings.onTrace;
-  const invariants = new RaftInvariants();
+  const invariants = new RaftInvariants<Member>();
   const cluster = new Cluster(loop, options, invariants, settings.bugs ?? {});
   const nemesis = new Nemesis(cluster);
   invariants.onReadyChecked = (member, ready) => nemesis.onReady(member, ready);
@@ -80,7 +80,7 @@ export function runSimulation(
   };
 }
 
-function runChecked(loop: EventLoop, cluster: Cluster, invariants: RaftInvariants, untilMs: number): void {
+function runChecked(loop: EventLoop, cluster: Cluster, invariants: RaftInvariants<Member>, untilMs: number): void {
   while (loop.nowMs < untilMs) {
     loop.runUntil(Math.min(untilMs, loop.nowMs + checkEveryMs));
     invariants.checkAll(cluster.members);
@@ -88,7 +88,7 @@ function runChecked(loop: EventLoop, cluster: Cluster, invariants: RaftInvariant
 }
 
 /** Liveness: with everything repaired there is a leader, it commits and answers a read, and all its members come to the same state. */
-function checkProgress(loop: EventLoop, cluster: Cluster, invariants: RaftInvariants, nextID: () => number): void {
+function checkProgress(loop: EventLoop, cluster: Cluster, invariants: RaftInvariants<Member>, nextID: () => number): void {
   const { options } = cluster;
   const deadlineMs = loop.nowMs + options.healMs;
   let hasWritten = false;

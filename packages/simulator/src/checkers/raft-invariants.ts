@@ -8,9 +8,20 @@
 // Commit Monotonic, Term Monotonic: within an incarnation; the term also across restarts as far as it was promised to others.
 // Source: Raft paper, figure 3.
 
-import type { Entry, MemberID, Message, Ready } from "@lenj/raft";
-import type { Member, MemberObserver } from "../cluster/member.js";
+import type { Entry, MemberID, Message, RaftNode, RaftStorage, Ready } from "@lenj/raft";
 import { Violation } from "../world/violation.js";
+
+/** What a checked member shows of itself. */
+export interface ObservedMember {
+  readonly id: MemberID;
+  readonly isUp: boolean;
+  readonly node: Pick<RaftNode, "status"> | undefined;
+  /** Its log, as far as it is durable. */
+  readonly memory: Pick<RaftStorage, "firstIndex" | "lastIndex" | "term"> | undefined;
+  readonly applied: number;
+  /** Canonical text of the state at `applied`; undefined when it cannot be told now. */
+  describeState(): string | undefined;
+}
 
 interface MemberRecord {
   term: number;
@@ -20,7 +31,7 @@ interface MemberRecord {
   promisedTerm: number;
 }
 
-export class RaftInvariants implements MemberObserver {
+export class RaftInvariants<Member extends ObservedMember> {
   /** Every entry that some member has applied: the one true history. */
   readonly #history: Entry[] = [];
   /** Term of the member that first applied each: it was committed in that term or before. */
@@ -33,6 +44,11 @@ export class RaftInvariants implements MemberObserver {
   snapshots = 0;
   /** Sees every Ready that broke no rule. */
   onReadyChecked: ((member: Member, ready: Ready) => void) | undefined;
+
+  /** Every committed entry, in order. */
+  get history(): readonly Entry[] {
+    return this.#history;
+  }
 
   get committed(): number {
     return this.#history.length;
@@ -134,7 +150,8 @@ export class RaftInvariants implements MemberObserver {
     this.#votes.set(key, candidate);
   }
 
-  #checkState(member: Member, index: number, state: string): void {
+  #checkState(member: Member, index: number, state: string | undefined): void {
+    if (state === undefined) return;
     const known = this.#states.get(index);
     if (known !== undefined && known !== state)
       throw new Violation("State Machine Safety", `state of member ${member.id} at ${index} differs from another's`);
@@ -146,7 +163,7 @@ export class RaftInvariants implements MemberObserver {
   }
 }
 
-function checkLogMatching(a: Member, b: Member): void {
+function checkLogMatching(a: ObservedMember, b: ObservedMember): void {
   if (a.memory === undefined || b.memory === undefined) return;
   const low = Math.max(a.memory.firstIndex(), b.memory.firstIndex());
   let agree = false;

@@ -2,6 +2,8 @@ import type { MemberID, Message } from "@lenj/raft";
 import type { SimulationOptions } from "../options.js";
 import type { EventLoop } from "../world/event-loop.js";
 
+export type LinkOptions = Pick<SimulationOptions, "lossPerMille" | "duplicatePerMille" | "delayMs" | "stragglerPerMille">;
+
 /**
  * The links between members: each message may be lost, doubled, delayed and overtaken; links can be cut in one direction.
  * Forwarded proposals are not doubled: transports in use run over streams, and the state machine does not weed out repeats.
@@ -12,11 +14,15 @@ export class Network {
 
   constructor(
     readonly loop: EventLoop,
-    readonly options: SimulationOptions,
+    readonly options: LinkOptions,
     /** Hands a message to its addressee; false when it is down. */
     readonly deliver: (message: Message) => boolean,
   ) {
     this.lossPerMille = options.lossPerMille;
+  }
+
+  isCut(from: MemberID, to: MemberID): boolean {
+    return this.#cut.has(`${from}>${to}`);
   }
 
   /** `onOutcome` tells, where the transport would know, whether the message arrived. */

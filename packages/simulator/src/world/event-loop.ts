@@ -62,6 +62,19 @@ export class EventLoop {
     this.nowMs = endMs;
   }
 
+  /** As runUntil, for events whose work goes on in promises: all of it is over before the next event begins. Ends early when told so. */
+  async runSettledUntil(endMs: number, isOver: () => boolean): Promise<void> {
+    for (let next = this.#heap[0]; next !== undefined && next.atMs <= endMs; next = this.#heap[0]) {
+      this.#pop();
+      this.nowMs = next.atMs;
+      this.eventsRun += 1;
+      next.run();
+      await settled();
+      if (isOver()) return;
+    }
+    this.nowMs = endMs;
+  }
+
   traceHash(): string {
     return this.#hash.copy().digest("hex").slice(0, 16);
   }
@@ -95,5 +108,8 @@ export class EventLoop {
     heap[at] = last;
   }
 }
+
+/** Resolves when no promise has anything left to do: no timer or socket is behind any of them. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const isBefore = (a: Scheduled, b: Scheduled): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);

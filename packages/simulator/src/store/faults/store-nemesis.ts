@@ -1,0 +1,169 @@
+// Breaks things at random, one after the other, and repairs them all in the end.
+//
+// N1. Only what a store promises to survive: a majority's durable data stays whole. So one member at a time may be damaged, and it is
+//     replaced before the next; membership goes through the store's own service, one change at a time.
+import type { StoreCluster } from "../store-cluster.js";
+import type { StoreMember } from "../store-member.js";
+import type { StoreFault } from "../store-options.js";
+import { Operator } from "./operator.js";
+
+export class StoreNemesis {
+  #isStopped = false;
+  readonly #counts = new Map<StoreFault, number>();
+  readonly operator: Operator;
+
+  constructor(readonly cluster: StoreCluster) {
+    this.operator = new Operator(cluster);
+  }
+
+  get counts(): ReadonlyMap<StoreFault, number> {
+    return this.#counts;
+  }
+
+  start(): void {
+    const { loop, options } = this.cluster;
+    loop.after(loop.between(1, 2 * options.faultEveryMs), () => {
+      if (this.#isStopped) return;
+      const kind = loop.pick(options.faults);
+      loop.trace(`fault ${kind}`);
+      this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+      this.#inject(kind);
+      this.start();
+    });
+  }
+
+  /** Ends all faults: links work, disks are as fast and empty as before, everybody runs who can. */
+  stop(): void {
+    this.#isStopped = true;
+    this.cluster.network.calm();
+    for (const member of this.cluster.members) {
+      member.disk.fsyncMs = this.cluster.defaultFsync;
+      member.disk.isFull = false;
+      member.start();
+    }
+    this.operator.finish();
+  }
+
+  #inject(kind: StoreFault): void {
+    const { loop, network } = this.cluster;
+    const members = this.cluster.members.filter((member) => member.canRun);
+    const victim = loop.pick(members);
+    if (victim === undefined) return;
+    switch (kind) {
+      case "crash":
+        this.#crash(victim);
+        break;
+      case "crashAll":
+        for (const member of members) this.#crash(member);
+        break;
+      case "partition":
+        this.#partition(
+          members.filter(() => loop.chance(500)),
+          false,
+        );
+        break;
+      case "oneWay":
+        this.#partition([victim], true);
+        break;
+      case "isolateLeader":
+        this.#partition([this.cluster.leader() ?? victim], false);
+        break;
+      case "slowDisk":
+        this.#slowDisk(victim);
+        break;
+      case "fullDisk":
+        victim.disk.isFull = true;
+        this.#later(loop.between(100, 3_000), () => {
+          victim.disk.isFull = false;
+        });
+        break;
+      case "bitFlip":
+        this.#flipBit(victim);
+        break;
+      case "pause":
+        victim.pause(loop.between(100, 4_000));
+        break;
+      case "pauseLeader":
+        (this.cluster.leader() ?? victim).pause(loop.between(1_000, 6_000));
+        break;
+      case "transfer":
+        loop.pick(members).whenRunning(() => this.cluster.leader()?.replica?.transferLeadership(victim.id));
+        break;
+      case "replace":
+        this.operator.replace(victim);
+        break;
+      case "grow":
+        if (members.length < 6) this.operator.add();
+        break;
+      case "shrink":
+        this.operator.remove(victim);
+        break;
+      case "defragment":
+        victim.whenRunning(() => {
+          victim.backend?.flush().catch(() => {});
+        });
+        break;
+      case "lossBurst":
+        network.lossPerMille = 700;
+        this.#later(1_500, () => network.heal());
+        break;
+      case "lag":
+        // Long enough for the others to truncate the log past it.
+        this.#isolateFor(victim, loop.between(2_000, 6_000));
+        break;
+    }
+  }
+
+  #crash(member: StoreMember): void {
+    member.crash();
+    this.#later(this.cluster.loop.between(10, 3_000), () => member.start());
+  }
+
+  #isolateFor(member: StoreMember, ms: number): void {
+    this.#cut([member], false);
+    this.#later(ms, () => this.cluster.network.heal());
+  }
+
+  #partition(side: readonly StoreMember[], isOneWay: boolean): void {
+    this.#cut(side, isOneWay);
+    this.#later(this.cluster.loop.between(300, 5_000), () => this.cluster.network.heal());
+  }
+
+  #cut(side: readonly StoreMember[], isOneWay: boolean): void {
+    const { members, network } = this.cluster;
+    for (const inside of side) {
+      for (const outside of members) {
+        if (side.includes(outside)) continue;
+        network.cut(inside.id, outside.id);
+        if (!isOneWay) network.cut(outside.id, inside.id);
+      }
+    }
+  }
+
+  #slowDisk(member: StoreMember): void {
+    const { loop } = this.cluster;
+    const stallMs = loop.between(100, 5_000);
+    member.disk.fsyncMs = () => stallMs;
+    this.#later(loop.between(500, 5_000), () => {
+      member.disk.fsyncMs = this.cluster.defaultFsync;
+    });
+  }
+
+  #flipBit(member: StoreMember): void {
+    const { members, loop } = this.cluster;
+    const voters = this.cluster.membership()?.voters ?? [];
+    if (voters.length < 3 || !voters.includes(member.id) || members.some((other) => other.disk.isDamaged && !other.isGone)) return;
+    if (this.operator.isBusy) return;
+    const where = member.disk.flipBit();
+    loop.trace(`flipped ${member.id} ${where}`);
+    // Whether or not it is ever read: the operator replaces what is known to be bad.
+    this.#crash(member);
+    this.operator.replace(member);
+  }
+
+  #later(ms: number, repair: () => void): void {
+    this.cluster.loop.after(ms, () => {
+      if (!this.#isStopped) repair();
+    });
+  }
+}

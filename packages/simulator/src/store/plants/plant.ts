@@ -1,0 +1,16 @@
+import type { DataFolder, Replica } from "@lenj/store/testing";
+import type { StoreMember } from "../store-member.js";
+
+/**
+ * A bug put into members on purpose, to see that the checkers notice. It replaces a method of objects that the simulator has made, or what
+ * stands under them: the store itself has no switch for it.
+ */
+export interface Plant {
+  readonly takesLateSnapshots: boolean;
+  /** Stands between a member and its disk. */
+  folder(folder: DataFolder, member: StoreMember): DataFolder;
+  /** A replica was made and has not started yet. */
+  onOpened(member: StoreMember, replica: Replica): void;
+}
+
+export const noPlant: Plant = { takesLateSnapshots: false, folder: (folder) => folder, onOpened: () => {} };

@@ -1,0 +1,379 @@
+// One simulated member: the store's real replica, state, services and lease keeper in a process that can die at any point.
+//
+// Owns:  the process while it runs, what is opened in it, the way calls reach its services.
+// Not:   the disk's content, which outlives a crash (SimulatedDisk); links (Network).
+// S1. Data is opened by the store's own code, also after a whole state arrived; nothing is carried over in memory.
+// S2. Observers hear of what leaves the replica at the moment it leaves; they report violations and never throw into the store.
+import { SeededRandom, silentLogger } from "@lenj/base";
+import type { ConfChange, MemberID, MemoryLog, Message, RaftNode, Ready, SnapMessage } from "@lenj/raft";
+import type { RpcCall } from "@lenj/rpc-server";
+import { isStoreError, StoreError } from "@lenj/store/core";
+import {
+  Access,
+  checkCall,
+  clientServices,
+  forwardTo,
+  LeaseKeeper,
+  type LevelBackend,
+  type OpenedData,
+  openData,
+  type PeerAddress,
+  Replica,
+  type ServiceContext,
+} from "@lenj/store/testing";
+import type { Network } from "../cluster/network.js";
+import { Violation } from "../world/violation.js";
+import { digestState } from "./checkers/state-digest.js";
+import type { StoreObserver } from "./checkers/store-observer.js";
+import type { Plant } from "./plants/plant.js";
+import { electionTicks, heartbeatMs, type StoreOptions } from "./store-options.js";
+import { SimulatedProcess, SkewedClock } from "./world/process.js";
+import type { SimulatedDisk } from "./world/simulated-disk.js";
+import { SimulatedTransport, type StateChunks } from "./world/simulated-transport.js";
+
+export const clusterID = 0xc105n;
+const restartAfterFailureMs = 500;
+const txnOpsMax = 128;
+const maxRequestBytes = 1_572_864;
+
+export interface MemberServices {
+  readonly network: Network;
+  readonly options: StoreOptions;
+  readonly observer: StoreObserver;
+  readonly plant: Plant;
+  readonly peer: (id: bigint) => StoreMember | undefined;
+  /** The members that an operator would name to one that joins. */
+  readonly known: () => readonly PeerAddress[];
+}
+
+/** Answers one method: request and call, or a stream. */
+export type Handler = (first: unknown, second?: unknown) => unknown;
+
+interface Opened extends OpenedData {
+  readonly replica: Replica;
+  readonly transport: SimulatedTransport;
+  readonly leases: LeaseKeeper;
+}
+
+export class StoreMember {
+  #process: SimulatedProcess | undefined;
+  #clock: SkewedClock | undefined;
+  #opened: Opened | undefined;
+  #handlers: ReadonlyMap<string, Handler> | undefined;
+  #context: ServiceContext | undefined;
+  #receiving = false;
+  readonly #streams = new Set<{ close(): void }>();
+  /** Counts starts of the process: what is served before and after one is not one session. */
+  boots = 0;
+  /** Streams of clients; they break when the process ends. */
+  readonly connections = new Set<{ breakOff(): void }>();
+  /** Removed from the cluster for good. */
+  isGone = false;
+  /** Its data was found to be damaged: it does not start again. */
+  isLost = false;
+
+  constructor(
+    readonly id: MemberID,
+    readonly disk: SimulatedDisk,
+    /** What a new cluster's log begins with; empty for one that joins. */
+    readonly firstMembers: readonly ConfChange[],
+    readonly clockRate: number,
+    readonly services: MemberServices,
+  ) {}
+
+  get isUp(): boolean {
+    return this.#opened !== undefined && this.#process?.isAlive === true;
+  }
+
+  get canRun(): boolean {
+    return !this.isGone && !this.isLost;
+  }
+
+  get replica(): Replica | undefined {
+    return this.#opened?.replica;
+  }
+
+  get node(): RaftNode | undefined {
+    return this.#opened?.replica.node;
+  }
+
+  get memory(): MemoryLog | undefined {
+    return this.#opened?.memoryLog;
+  }
+
+  get backend(): LevelBackend | undefined {
+    return this.#opened?.backend;
+  }
+
+  get applied(): number {
+    return this.#opened?.replica.appliedIndex ?? 0;
+  }
+
+  get isPaused(): boolean {
+    return this.#process?.isPaused === true;
+  }
+
+  describeState(): string | undefined {
+    return this.#opened === undefined || this.disk.isDamaged ? undefined : digestState(this.#opened.state);
+  }
+
+  start(): void {
+    const { loop } = this.disk;
+    if (!this.canRun || this.#process?.isAlive === true) return;
+    loop.trace(`start ${this.id}`);
+    const process = new SimulatedProcess(loop);
+    this.boots += 1;
+    this.#process = process;
+    this.#clock = new SkewedClock(process, this.clockRate, loop.between(0, 1_000_000));
+    this.#receiving = false;
+    this.#open(process).catch((error: unknown) => this.#onFailed(process, error));
+  }
+
+  crash(): void {
+    if (this.#process?.isAlive !== true) return;
+    this.disk.loop.trace(`crash ${this.id}`);
+    this.#stop(this.#process);
+    this.disk.crash();
+  }
+
+  pause(ms: number): void {
+    if (this.#process?.isAlive !== true) return;
+    this.disk.loop.trace(`pause ${this.id} ${ms}`);
+    this.#process.pause(ms);
+  }
+
+  /** Ends the process for good. */
+  retire(): void {
+    this.isGone = true;
+    this.crash();
+  }
+
+  /** False when nobody is there to take it. */
+  receive(message: Message): boolean {
+    const process = this.#process;
+    if (!this.isUp || process === undefined) return false;
+    process.run(() => {
+      const replica = this.#opened?.replica;
+      if (replica?.state.members.isRemoved(message.from) === false) replica.step([message]);
+    });
+    return true;
+  }
+
+  whenRunning(action: () => void): void {
+    this.#process?.run(() => {
+      if (this.#opened !== undefined) action();
+    });
+  }
+
+  /** Runs what comes later in the process of this incarnation. */
+  runner(): (action: () => void) => void {
+    const process = this.#process;
+    return (action) => process?.run(action);
+  }
+
+  /** Asks one of the services, as a client's connection would; false when nobody listens. */
+  serve(path: string, ask: (handler: Handler, call: RpcCall) => void, refuse: (error: unknown) => void): boolean {
+    const process = this.#process;
+    if (process === undefined || !this.isUp) return false;
+    process.run(() => {
+      const handler = this.#handlers?.get(path);
+      if (handler === undefined || this.#context === undefined) return;
+      const call = callAt(path);
+      try {
+        checkCall(this.#context, call);
+      } catch (error) {
+        refuse(error);
+        return;
+      }
+      ask(handler, call);
+    });
+    return true;
+  }
+
+  renewLease(id: bigint): Promise<number | undefined> {
+    return attempt(() => this.#running().leases.localRenew(id));
+  }
+
+  leaseTimes(id: bigint): Promise<{ readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined> {
+    return attempt(() => this.#running().leases.localTimes(id));
+  }
+
+  /** A whole state of the leader; see the store's peer service. */
+  receiveState(message: SnapMessage, chunks: StateChunks, done: (ok: boolean) => void): void {
+    const process = this.#process;
+    if (process === undefined || !this.isUp) {
+      done(false);
+      return;
+    }
+    const connection = { breakOff: () => settle(false) };
+    const settle = (ok: boolean): void => {
+      if (this.connections.delete(connection)) done(ok);
+    };
+    this.connections.add(connection);
+    process.run(() => {
+      this.#takeState(process, message, chunks).then(
+        () => settle(true),
+        () => settle(false),
+      );
+    });
+  }
+
+  async #takeState(process: SimulatedProcess, message: SnapMessage, chunks: StateChunks): Promise<void> {
+    if (this.#receiving || this.#opened === undefined) throw new Error("another snapshot is being received");
+    this.#receiving = true;
+    try {
+      const isLate = message.snapshot.metadata.index <= this.applied;
+      if (isLate && !this.services.plant.takesLateSnapshots) return;
+      const { database, rows } = this.disk.openIncoming(process);
+      for (const chunk of chunks) await database.write(chunk.map(([key, value]) => ({ type: "put", key, value })));
+      this.disk.keepIncoming(rows);
+      await this.#replaceState(process);
+    } finally {
+      this.#receiving = false;
+    }
+  }
+
+  async #replaceState(process: SimulatedProcess): Promise<void> {
+    this.disk.loop.trace(`replace state ${this.id}`);
+    for (const stream of [...this.#streams]) stream.close();
+    const opened = this.#running();
+    opened.leases.close();
+    await opened.replica.close();
+    await opened.transport.close();
+    await opened.log.close();
+    await opened.backend.close();
+    try {
+      await this.#open(process);
+    } catch (error) {
+      this.#onFailed(process, error);
+    }
+  }
+
+  async #open(process: SimulatedProcess): Promise<void> {
+    const { options, observer, network, plant, peer } = this.services;
+    const clock = this.#clock as SkewedClock;
+    const random = new SeededRandom(network.loop.random.uint32());
+    const data = await openData(plant.folder(this.disk.folder(process), this), clock, this.firstMembers);
+    const transport = new SimulatedTransport({
+      id: this.id,
+      ...{ process, network, peer },
+      backend: data.backend,
+      onSent: (message) => observer.onMessageSent(this, message),
+    });
+    const replica = new Replica(
+      {
+        memberID: this.id,
+        ...{ clusterID, heartbeatMs, electionTicks, maxRequestBytes },
+        snapshotCount: options.snapshotCount,
+        catchUpEntries: options.catchUpEntries,
+        initialPeers: this.services.known(),
+      },
+      { clock, nextTurn: (run) => void process.after(0, run), random, logger: silentLogger, transport, ...data },
+    );
+    const leases = new LeaseKeeper(replica, transport, clock, silentLogger, options.leaseCheckpointEverySeconds);
+    transport.events = { onUnreachable: (id) => replica.reportUnreachable(id), onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok) };
+    for (const stream of [...this.#streams]) stream.close();
+    this.#opened = { ...data, replica, transport, leases };
+    this.#handlers ??= this.#serveWith(clock, random);
+    this.#observe(replica);
+    plant.onOpened(this, replica);
+    observer.onRestart(this);
+    replica.failed.then((error) => this.#onFailed(process, error)).catch(() => {});
+    replica.start();
+    leases.start();
+  }
+
+  #observe(replica: Replica): void {
+    const { observer } = this.services;
+    const { node } = replica;
+    const ready = node.ready.bind(node);
+    node.ready = (): Ready => {
+      const next = ready();
+      observer.onReady(this, next);
+      return next;
+    };
+    const propose = replica.propose.bind(replica);
+    replica.propose = (command) => observer.whileProposing(this, command, () => propose(command));
+    const proposeData = node.propose.bind(node);
+    node.propose = (data) => {
+      observer.onProposed(data);
+      return proposeData(data);
+    };
+  }
+
+  #serveWith(clock: SkewedClock, random: SeededRandom): ReadonlyMap<string, Handler> {
+    const replica = forwardTo(() => this.#running().replica);
+    const context: ServiceContext = {
+      replica,
+      backend: forwardTo(() => this.#running().backend),
+      leases: forwardTo(() => this.#running().leases),
+      ...{ clock, random, txnOpsMax, maxRequestBytes },
+      logger: silentLogger,
+      quotaBytes: -1,
+      bcryptCost: 4,
+      access: new Access({ replica, nowMs: () => clock.monotonicMs(), signedTokens: undefined, usesClientCertificates: false }),
+      streams: this.#streams,
+      header: (revision) => ({ clusterId: clusterID, memberId: this.id, revision, raftTerm: this.#running().replica.term }),
+    };
+    this.#context = context;
+    const methods = clientServices(context).flatMap(({ definition, handlers }) =>
+      Object.entries(definition).map(([name, { path }]) => [path, handlers[name] as Handler | undefined] as const),
+    );
+    return new Map(methods.filter((method): method is readonly [string, Handler] => method[1] !== undefined));
+  }
+
+  #running(): Opened {
+    if (this.#opened === undefined) throw new StoreError("STOPPED");
+    return this.#opened;
+  }
+
+  #stop(process: SimulatedProcess): void {
+    process.kill();
+    this.#process = undefined;
+    this.#opened = undefined;
+    this.#handlers = undefined;
+    this.#context = undefined;
+    this.#streams.clear();
+    for (const connection of [...this.connections]) connection.breakOff();
+  }
+
+  /** The process ends itself. What a good reason for that is depends on what was done to it. */
+  #onFailed(process: SimulatedProcess, error: unknown): void {
+    if (!process.isAlive) return;
+    const { loop } = this.disk;
+    loop.trace(`failed ${this.id} ${String(error)}`);
+    this.#stop(process);
+    this.disk.crash();
+    if (isStoreError(error, "MEMBER_NOT_FOUND")) {
+      this.isGone = true;
+    } else if (isOutOfSpace(error)) {
+      loop.after(restartAfterFailureMs, () => this.start());
+    } else if (this.disk.isDamaged && isStoreError(error, "DATA_DAMAGED")) {
+      this.isLost = true;
+    } else {
+      this.services.observer.report(new Violation("Recovery", `member ${this.id} failed: ${describeError(error)}`));
+    }
+  }
+}
+
+function isOutOfSpace(error: unknown): boolean {
+  return error instanceof Error && (error.message.includes("No space left on device") || isOutOfSpace(error.cause));
+}
+
+function describeError(error: unknown): string {
+  return error instanceof Error ? `${error.message}${error.cause === undefined ? "" : ` (${describeError(error.cause)})`}` : String(error);
+}
+
+/** What `ask` returns or throws, as a promise. */
+function attempt<T>(ask: () => T | Promise<T>): Promise<T> {
+  return new Promise((resolve) => resolve(ask()));
+}
+
+function callAt(path: string): RpcCall {
+  return {
+    path,
+    metadata: { get: () => undefined },
+    peer: { address: "simulated:1", commonName: undefined },
+    signal: new AbortController().signal,
+  };
+}

@@ -1,0 +1,99 @@
+import { SeededRandom } from "@lenj/base";
+import type { LinkOptions } from "../cluster/network.js";
+
+/** A run of whole stores, fully described. Everything but the seed is drawn from the seed ("swarm"). */
+export interface StoreOptions extends LinkOptions {
+  readonly seed: number;
+  readonly members: number;
+  readonly writers: number;
+  readonly watchers: number;
+  readonly lessees: number;
+  readonly keys: number;
+  readonly thinkMs: number;
+  /** Time with faults, then time to recover in. */
+  readonly chaosMs: number;
+  readonly healMs: number;
+  readonly faultEveryMs: number;
+  readonly fsyncMs: readonly [number, number];
+  /** Clocks run between 1 - skew and 1 + skew. */
+  readonly clockSkew: number;
+  readonly snapshotCount: number;
+  readonly catchUpEntries: number;
+  readonly compactEveryMs: number;
+  readonly leaseCheckpointEverySeconds: number;
+  readonly faults: readonly StoreFault[];
+}
+
+export type StoreFault =
+  | "crash"
+  | "crashAll"
+  | "partition"
+  | "oneWay"
+  | "isolateLeader"
+  | "slowDisk"
+  | "fullDisk"
+  | "bitFlip"
+  | "pause"
+  | "pauseLeader"
+  | "transfer"
+  | "replace"
+  | "grow"
+  | "shrink"
+  | "defragment"
+  | "lossBurst"
+  | "lag";
+
+const allFaults: readonly StoreFault[] = [
+  "crash",
+  "crashAll",
+  "partition",
+  "oneWay",
+  "isolateLeader",
+  "slowDisk",
+  "fullDisk",
+  "bitFlip",
+  "pause",
+  "pauseLeader",
+  "transfer",
+  "replace",
+  "grow",
+  "shrink",
+  "defragment",
+  "lossBurst",
+  "lag",
+];
+
+/** Raft time of every simulated member: upstream's defaults. */
+export const heartbeatMs = 100;
+export const electionTicks = 10;
+
+/** The options that `seed` stands for. */
+export function deriveStoreOptions(seed: number): StoreOptions {
+  const random = new SeededRandom(seed ^ 0x570e);
+  const between = (low: number, high: number): number => low + random.below(high - low + 1);
+  const oneOf = <T>(...items: readonly T[]): T => items[random.below(items.length)] as T;
+  const faults = allFaults.filter(() => random.below(5) > 1);
+  return {
+    seed,
+    members: oneOf(1, 3, 3, 3, 3, 5),
+    writers: between(2, 5),
+    watchers: between(1, 4),
+    lessees: between(0, 3),
+    keys: between(2, 6),
+    thinkMs: oneOf(20, 60, 150),
+    chaosMs: 15_000,
+    healMs: 40_000,
+    faultEveryMs: oneOf(400, 1_000, 3_000),
+    lossPerMille: oneOf(0, 0, 10, 100),
+    duplicatePerMille: oneOf(0, 20, 200),
+    delayMs: oneOf([0, 1], [1, 10], [5, 40]),
+    stragglerPerMille: oneOf(0, 0, 10),
+    fsyncMs: oneOf([0, 0], [1, 5], [5, 60]),
+    clockSkew: oneOf(0, 0.01, 0.05),
+    snapshotCount: oneOf(5, 20, 100),
+    catchUpEntries: oneOf(0, 5, 50),
+    compactEveryMs: oneOf(300, 1_000, 5_000),
+    leaseCheckpointEverySeconds: oneOf(1, 2, 300),
+    faults: faults.length > 0 ? faults : ["crash"],
+  };
+}

@@ -1,0 +1,32 @@
+import { deriveStoreOptions } from "./store-options.js";
+import { runStoreSimulation } from "./store-simulation.js";
+
+const violationOf = async (seed: number): Promise<string | undefined> => (await runStoreSimulation(deriveStoreOptions(seed))).violation;
+
+describe("runStoreSimulation()", () => {
+  it.each(Array.from({ length: 12 }, (_, block) => block * 10 + 1))(
+    "keeps every guarantee, ten seeds from %i",
+    async (first) => {
+      for (let seed = first; seed < first + 10; seed += 1) {
+        const result = await runStoreSimulation(deriveStoreOptions(seed));
+        expect({ seed, violation: result.violation }).toEqual({ seed, violation: undefined });
+        expect({ seed, linearizability: result.linearizability }).toEqual({ seed, linearizability: "linearizable" });
+      }
+    },
+    120_000,
+  );
+
+  it.each([1, 3, 12, 25])("repeats seed %i event by event", async (seed) => {
+    const [first, second] = [await runStoreSimulation(deriveStoreOptions(seed)), await runStoreSimulation(deriveStoreOptions(seed))];
+    expect(second.traceHash).toBe(first.traceHash);
+  });
+
+  // See docs/internals/track-record.md.
+  it.each([
+    [30, "a renewal at a leader that had not applied the grant"],
+    [75, "a checkpoint that undid a renewal"],
+    [98, "a watch opened while the state was replaced"],
+  ])("keeps every guarantee on seed %i: %s", async (seed) => {
+    expect(await violationOf(seed)).toBeUndefined();
+  });
+});

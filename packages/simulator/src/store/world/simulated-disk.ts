@@ -1,0 +1,108 @@
+import { type DataFolder, LevelDatabase } from "@lenj/store/testing";
+import type { EventLoop } from "../../world/event-loop.js";
+import { type EngineHost, type Rows, SimulatedEngine } from "./simulated-engine.js";
+
+interface DiskWrite {
+  /** Makes the write durable. */
+  readonly store: () => void;
+  readonly onDone: (error: Error | undefined) => void;
+}
+
+export type DatabaseName = "state" | "log";
+
+/**
+ * A member's disk: its databases and a state that arrived from the leader. Outlives the processes that use it.
+ *
+ * D1. A crash decides about each write under way by itself (see SimulatedEngine).
+ */
+export class SimulatedDisk {
+  #databases: Record<DatabaseName, Rows> = { state: new Map(), log: new Map() };
+  #incoming: Rows | undefined;
+  #pending = new Set<DiskWrite>();
+  /** Time of one write, fsync included. */
+  fsyncMs: () => number;
+  /** Writes fail while it is. */
+  isFull = false;
+  /** Changes what is written, or when one hears of it; plants bugs. */
+  mangle: ((name: DatabaseName, engine: SimulatedEngine) => SimulatedEngine) | undefined;
+  /** A bit was flipped here: what reads it may refuse to go on. */
+  isDamaged = false;
+  /** Installations of whole states. */
+  installed = 0;
+
+  constructor(
+    readonly loop: EventLoop,
+    readonly label: string,
+    fsyncMs: () => number,
+  ) {
+    this.fsyncMs = fsyncMs;
+  }
+
+  get hasIncoming(): boolean {
+    return this.#incoming !== undefined;
+  }
+
+  folder(host: EngineHost): DataFolder {
+    return {
+      installIncoming: () => {
+        if (this.#incoming === undefined) return;
+        this.#databases.state = this.#incoming;
+        this.#incoming = undefined;
+        this.installed += 1;
+      },
+      open: (name) => {
+        const engine = new SimulatedEngine(this.#databases[name], this, host);
+        return Promise.resolve(new LevelDatabase(this.mangle?.(name, engine) ?? engine, `${this.label}/${name}`));
+      },
+    };
+  }
+
+  /** A database for a state that arrives; see keepIncoming. */
+  openIncoming(host: EngineHost): { readonly database: LevelDatabase; readonly rows: Rows } {
+    const rows: Rows = new Map();
+    return { database: new LevelDatabase(new SimulatedEngine(rows, this, host), `${this.label}/incoming`), rows };
+  }
+
+  /** The state arrived whole: the next opening takes it. */
+  keepIncoming(rows: Rows): void {
+    this.#incoming = rows;
+  }
+
+  write(write: DiskWrite): void {
+    this.#pending.add(write);
+    const willFail = this.isFull;
+    this.loop.after(this.fsyncMs(), () => {
+      if (!this.#pending.delete(write)) return;
+      if (willFail) {
+        if (this.loop.chance(250)) write.store();
+        write.onDone(new Error("IO error: No space left on device"));
+        return;
+      }
+      write.store();
+      write.onDone(undefined);
+    });
+  }
+
+  /** Power failure. */
+  crash(): void {
+    const pending = [...this.#pending];
+    this.#pending.clear();
+    if (this.loop.chance(500)) pending.reverse();
+    for (const write of pending) if (this.loop.chance(500)) write.store();
+  }
+
+  /** Flips one bit of one stored value. Returns where, or undefined when nothing is stored. */
+  flipBit(): string | undefined {
+    const name: DatabaseName = this.loop.chance(500) ? "state" : "log";
+    const rows = this.#databases[name];
+    const candidates = [...rows].filter(([, value]) => value.length > 0);
+    if (candidates.length === 0) return undefined;
+    const [key, value] = this.loop.pick(candidates);
+    const damaged = Uint8Array.from(value);
+    const at = this.loop.random.below(damaged.length);
+    damaged[at] = (damaged[at] as number) ^ (1 << this.loop.random.below(8));
+    rows.set(key, damaged);
+    this.isDamaged = true;
+    return `${name} ${Buffer.from(key, "latin1").toString("hex")}`;
+  }
+}
