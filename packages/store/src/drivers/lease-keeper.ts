@@ -65,6 +65,9 @@ export class LeaseKeeper implements LeaseKeeperPort {
    */
   async localRenew(id: bigint): Promise<number | undefined> {
     await this.replica.linearizable();
+    // What was written down of the time before the renewal must not outlive it: the next leader would count from there.
+    if ((this.replica.state.leases.get(id)?.remainingSeconds ?? 0) > 0)
+      await this.replica.propose({ leaseCheckpoint: { checkpoints: [{ ID: id, remainingTTL: 0 }] } });
     if (!this.replica.isLeader) throw new StoreError("NOT_LEADER");
     return this.replica.state.leases.renew(id, this.clock.monotonicMs())?.ttlSeconds;
   }
