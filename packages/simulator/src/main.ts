@@ -1,16 +1,20 @@
 import { parseArgs } from "node:util";
 import { deriveOptions } from "./options.js";
 import { runSimulation } from "./simulation.js";
+import { describeFinding, findPlant, historicBug } from "./store/plants/find-plants.js";
+import { historicBugs } from "./store/plants/historic.js";
 import { deriveStoreOptions } from "./store/store-options.js";
 import { runStoreSimulation } from "./store/store-simulation.js";
 
-const usage = `usage: simulator [--seed N] [--seeds COUNT] [--raft] [--trace] [--twice]
+const usage = `usage: simulator [--seed N] [--seeds COUNT] [--raft] [--trace] [--twice] [--plant NAME | --plants]
   --seed N       first seed; default: drawn from the clock and printed
   --seeds COUNT  how many seeds, counting up; default 1
   --raft         clusters of raft cores alone (joint configurations, odd settings) instead of whole stores
   --trace        print every traced event (one seed)
   --twice        run each seed twice and compare the trace hashes
-Exit status 1 when a guarantee was broken; the seed printed with it replays the run.`;
+  --plant NAME   put one of etcd's historic bugs into the stores
+  --plants       put in each in turn, and print after how many seeds (COUNT at most) it is found, and by what
+Exit status 1 when a guarantee was broken (with --plants: when a bug was not found); the seed printed with it replays the run.`;
 
 interface Result {
   readonly seed: number;
@@ -19,7 +23,14 @@ interface Result {
   readonly linearizability: string;
 }
 
-type Settings = { onTrace?: (line: string) => void };
+interface Run {
+  readonly first: number;
+  readonly count: number;
+  readonly isTraced: boolean;
+  readonly isTwice: boolean;
+  readonly describeOptions: (seed: number) => string;
+  readonly run: (seed: number, settings: { onTrace?: (line: string) => void }) => Promise<Result>;
+}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -29,25 +40,52 @@ async function main(): Promise<number> {
       raft: { type: "boolean", default: false },
       trace: { type: "boolean", default: false },
       twice: { type: "boolean", default: false },
+      plant: { type: "string" },
+      plants: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   const first = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
   const count = Number(values.seeds);
-  if (values.help || !Number.isSafeInteger(first) || !Number.isSafeInteger(count)) {
-    process.stdout.write(`${usage}\n`);
+  const bug = values.plant === undefined ? undefined : historicBug(values.plant);
+  const isWrong = !Number.isSafeInteger(first) || !Number.isSafeInteger(count) || (values.plant !== undefined && bug === undefined);
+  if (values.help || isWrong) {
+    process.stdout.write(`${usage}\nBugs: ${historicBugs.map(({ name }) => name).join(", ")}\n`);
     return values.help ? 0 : 2;
   }
-  const derive = values.raft ? deriveOptions : deriveStoreOptions;
-  const run = async (seed: number, settings: Settings): Promise<Result> =>
-    values.raft ? runSimulation(deriveOptions(seed), settings) : await runStoreSimulation(deriveStoreOptions(seed), settings);
+  if (values.plants) return await findAllPlants(first, count);
+  return await runSeeds({
+    first,
+    count,
+    isTraced: values.trace,
+    isTwice: values.twice,
+    describeOptions: (seed) => JSON.stringify(values.raft ? deriveOptions(seed) : deriveStoreOptions(seed)),
+    run: async (seed, settings) =>
+      values.raft
+        ? runSimulation(deriveOptions(seed), settings)
+        : await runStoreSimulation(deriveStoreOptions(seed), bug === undefined ? settings : { ...settings, plant: bug.plant() }),
+  });
+}
+
+async function findAllPlants(first: number, count: number): Promise<number> {
+  process.stdout.write("| etcd issue | symptom | planted here | found within, by |\n|---|---|---|---|\n");
+  let missed = 0;
+  for (const bug of historicBugs) {
+    const finding = await findPlant(bug, first, count);
+    if (finding.seeds === undefined) missed += 1;
+    process.stdout.write(`${describeFinding(finding)}\n`);
+  }
+  return missed === 0 ? 0 : 1;
+}
+
+async function runSeeds({ first, count, isTraced, isTwice, describeOptions, run }: Run): Promise<number> {
   let failures = 0;
   let undecided = 0;
   const startedMs = performance.now();
   for (let seed = first; seed < first + count; seed += 1) {
-    if (count === 1) process.stdout.write(`seed ${seed} options ${JSON.stringify(derive(seed))}\n`);
-    const result = await run(seed, values.trace ? { onTrace: (line) => process.stdout.write(line) } : {});
-    const again = values.twice ? await run(seed, {}) : result;
+    if (count === 1) process.stdout.write(`seed ${seed} options ${describeOptions(seed)}\n`);
+    const result = await run(seed, isTraced ? { onTrace: (line) => process.stdout.write(line) } : {});
+    const again = isTwice ? await run(seed, {}) : result;
     const isRepeatable = again.traceHash === result.traceHash;
     if (result.linearizability === "undecided") undecided += 1;
     if (count === 1 || result.violation !== undefined || !isRepeatable) process.stdout.write(`${describe(result)}\n`);

@@ -225,7 +225,10 @@ export class StoreMember {
       const isLate = message.snapshot.metadata.index <= this.applied;
       if (isLate && !this.services.plant.takesLateSnapshots) return;
       const { database, rows } = this.disk.openIncoming(process);
-      for (const chunk of chunks) await database.write(chunk.map(([key, value]) => ({ type: "put", key, value })));
+      for (const chunk of chunks) {
+        const kept = this.services.plant.losesPartOfState ? chunk.filter((_, at) => at !== chunk.length >> 1) : chunk;
+        await database.write(kept.map(([key, value]) => ({ type: "put", key, value })));
+      }
       this.disk.keepIncoming(rows);
       await this.#replaceState(process);
     } finally {

@@ -7,10 +7,11 @@ import type { StoreMember } from "../store-member.js";
  */
 export interface Plant {
   readonly takesLateSnapshots: boolean;
+  readonly losesPartOfState: boolean;
   /** Stands between a member and its disk. */
   folder(folder: DataFolder, member: StoreMember): DataFolder;
   /** A replica was made and has not started yet. */
   onOpened(member: StoreMember, replica: Replica): void;
 }
 
-export const noPlant: Plant = { takesLateSnapshots: false, folder: (folder) => folder, onOpened: () => {} };
+export const noPlant: Plant = { takesLateSnapshots: false, losesPartOfState: false, folder: (folder) => folder, onOpened: () => {} };

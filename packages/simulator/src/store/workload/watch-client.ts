@@ -1,5 +1,6 @@
 // A client that watches: several watches on one stream, opened at old, current and future revisions, stalled at times, resumed elsewhere.
 import { etcdserverpb } from "@lenj/proto/etcd";
+import { Violation } from "../../world/violation.js";
 import { WatchRecord } from "../checkers/watch-record.js";
 import { type ClientStream, openStream } from "./connection.js";
 import type { Session } from "./session.js";
@@ -9,6 +10,8 @@ interface Watch {
   readonly request: etcdserverpb.WatchCreateRequest;
   startRevision: number;
   isCreated: boolean;
+  /** On the current stream. One that a compaction ended stays taken there. */
+  id: number;
 }
 
 const bytes = (value: string): Buffer => Buffer.from(value, "latin1");
@@ -19,6 +22,7 @@ export class WatchClient {
   #watches: Watch[] = [];
   #stream: ClientStream | undefined;
   #streams = 0;
+  #lastID = 0;
   #isCalm = false;
 
   constructor(
@@ -78,7 +82,7 @@ export class WatchClient {
       Math.max(1, told.compactRevision + loop.between(-1, 1)),
     ]);
     const record = new WatchRecord(`${this.label}.${this.records.length}`, request);
-    return { record, request, startRevision, isCreated: false };
+    return { record, request, startRevision, isCreated: false, id: 0 };
   }
 
   #connect(): void {
@@ -103,16 +107,18 @@ export class WatchClient {
       },
     });
     this.#stream = stream;
-    for (const [position, watch] of this.#watches.entries()) {
+    for (const watch of this.#watches) {
       watch.isCreated = false;
-      this.#create(stream, watch, position);
+      this.#create(stream, watch);
     }
   }
 
-  #create(stream: ClientStream, watch: Watch, position: number): void {
+  #create(stream: ClientStream, watch: Watch): void {
+    this.#lastID += 1;
+    watch.id = this.#lastID;
     const next = watch.record.nextRevision;
     watch.startRevision = next > 0 ? next : watch.startRevision;
-    const value = { ...watch.request, startRevision: watch.startRevision, watchId: position + 1 };
+    const value = { ...watch.request, startRevision: watch.startRevision, watchId: watch.id };
     stream.send({ requestUnion: { $case: "createRequest", value } });
   }
 
@@ -121,11 +127,12 @@ export class WatchClient {
     const revision = response.header?.revision ?? 0;
     loop.trace(`watch ${this.label} ${response.watchId} ${response.created} ${response.canceled} ${revision} ${response.events.length}`);
     observer.check(() => {
+      if (response.created && response.canceled) throw new Violation("Watch", `${this.label} was refused: ${response.cancelReason}`);
       if (response.watchId === -1) {
         for (const { record, isCreated } of this.#watches) if (isCreated) record.onProgress(revision);
         return;
       }
-      const watch = this.#watches[response.watchId - 1];
+      const watch = this.#watches.find(({ id }) => id === response.watchId);
       if (watch !== undefined) this.#onWatchResponse(watch, response, revision);
     });
   }
@@ -140,7 +147,7 @@ export class WatchClient {
       watch.startRevision = response.compactRevision;
       watch.record.restart();
       const stream = this.#stream;
-      if (stream !== undefined) this.#create(stream, watch, this.#watches.indexOf(watch));
+      if (stream !== undefined) this.#create(stream, watch);
     } else if (response.events.length > 0) {
       watch.record.onEvents(response.events, response.fragment);
     } else {
