@@ -71,8 +71,23 @@ export function formatMap(map: Readonly<Record<string, string>>): string {
     .join("\n");
 }
 
+const shortEscapes: Readonly<Record<string, string>> = {
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\t": "\\t",
+  "\n": "\\n",
+  "\v": "\\v",
+  "\f": "\\f",
+  "\r": "\\r",
+  '"': '\\"',
+  "\\": "\\\\",
+};
+
+// Go's %q: letters of every script stay, control characters become escapes.
 function quote(text: string): string {
-  return JSON.stringify(text)
-    .replace(/\\b/g, "\\x08")
-    .replace(/\\u00([0-9a-f]{2})/g, "\\x$1");
+  const escaped = text.replace(/["\\\p{Cc}\p{Zl}\p{Zp}]/gu, (letter) => {
+    const code = letter.charCodeAt(0);
+    return shortEscapes[letter] ?? (code < 0x80 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`);
+  });
+  return `"${escaped}"`;
 }

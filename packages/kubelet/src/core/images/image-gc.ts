@@ -27,7 +27,7 @@ export function planImageGC(
   nowMs: number,
 ): ImageUse[] {
   if (fs.capacityBytes === 0) return [];
-  const usedPercent = 100 - (fs.availableBytes * 100) / fs.capacityBytes;
+  const usedPercent = 100 - Math.floor((fs.availableBytes * 100) / fs.capacityBytes);
   if (usedPercent < policy.highThresholdPercent) return [];
   let toFree = (fs.capacityBytes * (100 - policy.lowThresholdPercent)) / 100 - fs.availableBytes;
   const removable = images

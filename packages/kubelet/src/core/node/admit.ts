@@ -1,7 +1,8 @@
 // Whether this node takes a pod. Upstream: pkg/kubelet/lifecycle/predicate.go, noderesources fit.
 import type { corev1 } from "@lenj/proto/k8s";
+import { isCriticalPod, isStaticPod } from "../pod/identity.js";
 import type { PodVerdict } from "../pod/status.js";
-import { podRequests, type ResourceAmounts } from "../resources/pod-resources.js";
+import { podRequests, qosClass, type ResourceAmounts } from "../resources/pod-resources.js";
 
 export interface AdmitInput {
   readonly pod: corev1.Pod;
@@ -19,17 +20,8 @@ export interface AdmitInput {
 /** Undefined: admitted. */
 export function admitPod(input: AdmitInput): PodVerdict | undefined {
   const { pod } = input;
-  const isStatic = (pod.metadata?.annotations?.["kubernetes.io/config.source"] ?? "api") !== "api";
-  if ((input.memoryPressure || input.diskPressure) && !isStatic && (pod.spec?.priority ?? 0) < 2_000_000_000) {
-    const tolerates = (pod.spec?.tolerations ?? []).some(
-      (toleration) =>
-        toleration.key === "node.kubernetes.io/memory-pressure" || (toleration.key === undefined && toleration.operator === "Exists"),
-    );
-    const bestEffort = Object.keys(podRequests(pod)).length === 0;
-    if (input.diskPressure || (bestEffort && !tolerates)) {
-      return { reason: "Evicted", message: `The node had condition: [${input.diskPressure ? "DiskPressure" : "MemoryPressure"}]. ` };
-    }
-  }
+  const pressure = refusedUnderPressure(input);
+  if (pressure !== undefined) return pressure;
   const os = pod.spec?.os?.name;
   if (os !== undefined && os !== "linux")
     return { reason: "PodOSNotSupported", message: "Failed to admit pod as the OS field doesn't match node OS" };
@@ -41,23 +33,29 @@ export function admitPod(input: AdmitInput): PodVerdict | undefined {
   const lacking = lackingResource(input);
   if (lacking !== undefined) return lacking;
   if (!matchesNodeAffinity(pod, input.node))
-    return {
-      reason: "NodeAffinity",
-      message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector".replace(
-        "Pod was rejected: ",
-        "",
-      ),
-    };
+    return { reason: "NodeAffinity", message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" };
   const taint = (input.node.spec?.taints ?? []).find(
     (candidate) =>
       candidate.effect === "NoExecute" && !(pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, candidate)),
   );
-  if (taint !== undefined && !isStatic)
+  if (taint !== undefined && !isStaticPod(pod))
     return { reason: "TaintToleration", message: "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate" };
   const conflict = hostPortConflict(pod, input.others);
   if (conflict)
     return { reason: "NodePorts", message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" };
   return undefined;
+}
+
+// Upstream: the eviction manager's Admit.
+function refusedUnderPressure({ pod, memoryPressure, diskPressure }: AdmitInput): PodVerdict | undefined {
+  const conditions = [...(diskPressure ? ["DiskPressure"] : []), ...(memoryPressure ? ["MemoryPressure"] : [])];
+  if (conditions.length === 0 || isCriticalPod(pod)) return undefined;
+  if (!diskPressure) {
+    if (qosClass(pod) !== "BestEffort") return undefined;
+    const taint = { key: "node.kubernetes.io/memory-pressure", effect: "NoSchedule" } as const;
+    if ((pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, taint))) return undefined;
+  }
+  return { reason: "Evicted", message: `The node had condition: [${conditions.join(" ")}]. ` };
 }
 
 function lackingResource(input: AdmitInput): PodVerdict | undefined {

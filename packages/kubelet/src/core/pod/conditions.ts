@@ -60,8 +60,9 @@ function initializedCondition(input: ConditionsInput): Condition {
     else if (isRestartableInit(container) ? status.started !== true : status.ready !== true) incomplete.push(container.name);
   }
   if (input.phase === "Succeeded" && unknown.length === 0) return { type: "Initialized", status: "True", reason: "PodCompleted" };
-  // Containers that run prove that initialisation is over, whatever became of the init containers' remains.
-  if (input.statuses.some((status) => status.state?.running !== undefined)) return { type: "Initialized", status: "True" };
+  // Containers that have started prove that initialisation is over, whatever became of the init containers' remains.
+  if (input.statuses.some(({ state }) => state?.running !== undefined || state?.terminated !== undefined))
+    return { type: "Initialized", status: "True" };
   if (unknown.length === 0 && incomplete.length === 0) return { type: "Initialized", status: "True" };
   return {
     type: "Initialized",
@@ -110,8 +111,7 @@ function readyCondition(input: ConditionsInput, containersReady: Condition): Con
       problems.push(`the status of pod readiness gate ${JSON.stringify(gate.conditionType)} is not "True", but ${condition.status}`);
   }
   if (problems.length === 0) return { type: "Ready", status: "True" };
-  const message = problems.length === 1 ? (problems[0] as string) : `[${problems.join(", ")}]`;
-  return { type: "Ready", status: "False", reason: "ReadinessGatesNotReady", message };
+  return { type: "Ready", status: "False", reason: "ReadinessGatesNotReady", message: problems.join(", ") };
 }
 
 function describe(groups: readonly (readonly [string, readonly string[]])[]): string {

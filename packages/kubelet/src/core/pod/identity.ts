@@ -60,7 +60,12 @@ export function isMirrorPod(pod: corev1.Pod): boolean {
 const systemCriticalPriority = 2_000_000_000;
 
 export function isCriticalPod(pod: corev1.Pod): boolean {
-  return isStaticPod(pod) || (pod.spec?.priority ?? 0) >= systemCriticalPriority;
+  return isStaticPod(pod) || isMirrorPod(pod) || (pod.spec?.priority ?? 0) >= systemCriticalPriority;
+}
+
+/** Critical to this very node: the kernel kills such a pod's processes last. */
+export function isNodeCriticalPod(pod: corev1.Pod): boolean {
+  return isCriticalPod(pod) && pod.spec?.priorityClassName === "system-node-critical";
 }
 
 /** Name of the pod's folder under the pod log root. */

@@ -1,6 +1,7 @@
 // cgroup settings from requests and limits. Upstream: pkg/kubelet/cm/helpers_linux.go, pkg/kubelet/qos/policy.go.
 import type { corev1 } from "@lenj/proto/k8s";
-import { isCriticalPod } from "../pod/identity.js";
+import { isRestartableInit } from "../pod/containers.js";
+import { isNodeCriticalPod } from "../pod/identity.js";
 import { milliUnits, wholeUnits } from "./amount.js";
 import { podLimits, podRequests, qosClass } from "./pod-resources.js";
 
@@ -60,15 +61,24 @@ export function podSettings(pod: corev1.Pod, pidsMax: number | undefined): Cgrou
   };
 }
 
-/** oom_score_adj of a container: the more memory it requested, the later it is killed. */
+/**
+ * oom_score_adj of a container: the more memory it requested, the later it is killed; a sidecar no earlier than the
+ * containers it serves.
+ */
 export function oomScoreAdj(pod: corev1.Pod, container: corev1.Container, memoryCapacityBytes: number): number {
-  if (isCriticalPod(pod)) return -997;
+  if (isNodeCriticalPod(pod)) return -997;
   const qos = qosClass(pod);
   if (qos === "Guaranteed") return -997;
   if (qos === "BestEffort") return 1000;
-  const request = wholeUnits(container.resources?.requests?.["memory"] ?? container.resources?.limits?.["memory"]);
+  const request = isRestartableInit(container)
+    ? Math.max(memoryRequest(container), Math.min(...(pod.spec?.containers ?? []).map(memoryRequest)))
+    : memoryRequest(container);
   const score = 1000 - Math.floor((1000 * request) / memoryCapacityBytes);
   // Between a guaranteed and a best-effort container in any case.
   if (score < 3) return 3;
   return score === 1000 ? 999 : score;
+}
+
+function memoryRequest(container: corev1.Container): number {
+  return wholeUnits(container.resources?.requests?.["memory"] ?? container.resources?.limits?.["memory"]);
 }

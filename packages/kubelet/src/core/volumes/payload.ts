@@ -3,7 +3,6 @@ import type { corev1 } from "@lenj/proto/k8s";
 import { type DownwardFacts, fieldRefText, resourceFieldText } from "../env/field-ref.js";
 import { KubeletCoreError } from "../errors.js";
 import { findPodContainer } from "../pod/containers.js";
-import { podNamespace } from "../pod/identity.js";
 
 export interface PayloadFile {
   readonly content: Uint8Array;
@@ -108,10 +107,7 @@ function addSecret(payload: Payload, source: NamedSource, mode: number, sources:
   const object = sources.secret(name);
   if (object === undefined && source.optional !== true) throw new KubeletCoreError("CONFIG", `secret ${JSON.stringify(name)} not found`);
   const content = new Map(Object.entries(object?.data ?? {}).map(([key, text]) => [key, sources.decodeBase64(text)] as const));
-  addKeys(payload, content, source, {
-    mode,
-    missing: (key) => `references non-existent secret key: ${key} in ${podNamespace(sources.pod)}/${name}`,
-  });
+  addKeys(payload, content, source, { mode, missing: (key) => `references non-existent secret key: ${key}` });
 }
 
 function addKeys(
