@@ -19,6 +19,7 @@ import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
 import { Face } from "./drivers/face.js";
 import { type ClientHTTPOptions, clientHTTP } from "./drivers/http/client-http.js";
 import { Gateway } from "./drivers/http/gateway.js";
+import { StoreInstruments } from "./drivers/http/store-metrics.js";
 import { LeaseKeeper } from "./drivers/lease-keeper.js";
 import type { LevelBackend } from "./drivers/level/level-backend.js";
 import { levelFolder } from "./drivers/level/level-folder.js";
@@ -65,6 +66,7 @@ export class Member {
   readonly failed: Promise<Error>;
   #published = false;
   leaderChanges = 0;
+  readonly #instruments: StoreInstruments;
 
   private constructor(
     readonly parts: MemberParts,
@@ -72,6 +74,7 @@ export class Member {
     opened: Opened,
   ) {
     this.#opened = opened;
+    this.#instruments = new StoreInstruments(parts.metrics);
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
@@ -79,6 +82,11 @@ export class Member {
 
   get replica(): Replica {
     return this.#opened.replica;
+  }
+
+  /** Streams that clients have open. */
+  get openStreams(): number {
+    return this.#streams.size;
   }
 
   get backend(): LevelBackend {
@@ -111,12 +119,14 @@ export class Member {
   }
 
   #attach(): void {
-    const { replica, transport, leases } = this.#opened;
+    const { replica, backend, transport, leases } = this.#opened;
     transport.events = { onUnreachable: (id) => replica.reportUnreachable(id), onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok) };
     replica.onLeadership = () => {
       this.leaderChanges += 1;
     };
     replica.onApplied = () => this.#publish();
+    replica.onLogWritten = (tookMs) => this.#instruments.onLogWritten(tookMs);
+    backend.onWritten = (tookMs) => this.#instruments.onStateWritten(tookMs);
     replica.failed.then((error) => this.#fail(error)).catch(() => {});
     replica.start();
     leases.start();
@@ -186,7 +196,11 @@ export class Member {
       tls: config.clientTLS,
       receiveBytesMax: config.maxRequestBytes + requestOverheadBytes,
       toStatus: toGrpcStatus,
-      onCall: (call) => checkCall(context, call),
+      onCall: (call) => {
+        this.#instruments.onCall(call);
+        checkCall(context, call);
+      },
+      onDone: (path, code) => this.#instruments.onDone(path, code),
       onHttp1: clientHTTP({ ...this.#httpParts(context.replica), gateway: this.#gateway(context, services) }),
       clock,
       logger,
@@ -202,7 +216,7 @@ export class Member {
   }
 
   #httpParts(replica: Replica): ClientHTTPOptions {
-    return { replica, metrics: this.parts.metrics, onHealth: () => {} };
+    return { replica, metrics: this.parts.metrics, onHealth: (isHealthy) => this.#instruments.onHealth(isHealthy) };
   }
 
   #gateway(context: ServiceContext, services: readonly ClientService[]): Gateway {

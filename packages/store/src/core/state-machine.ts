@@ -44,6 +44,8 @@ export class StateMachine {
   readonly auth: AuthState;
   /** Not replicated: what other members' clients got is known here too, but the time left is this member's own. */
   readonly tokens = new SimpleTokens();
+  /** What this member has applied since its start. */
+  readonly counts = { puts: 0, deletes: 0, txns: 0, leasesGranted: 0, leasesRevoked: 0 };
 
   constructor(options: StateMachineOptions) {
     const { backend } = options;
@@ -117,6 +119,7 @@ export class StateMachine {
     const writer = isReadOnlyTxn(request) ? undefined : new WriteTransaction(this.space);
     const answer = executeTxn(this.space, writer, plan);
     if (writer !== undefined) this.#commit(writer, context);
+    this.counts.txns += 1;
     return { ...answer, revision: this.space.currentRevision };
   }
 
@@ -127,11 +130,13 @@ export class StateMachine {
 
   #grant(request: etcdserverpb.LeaseGrantRequest, context: ApplyContext): Answer {
     const lease = this.leases.grant(request.ID, request.TTL, context.nowMs);
+    this.counts.leasesGranted += 1;
     return { kind: "leaseGrant", revision: this.space.currentRevision, id: lease.id, ttlSeconds: lease.ttlSeconds };
   }
 
   #revoke(request: etcdserverpb.LeaseRevokeRequest, context: ApplyContext): Answer {
     const keys = this.leases.revoke(request.ID);
+    this.counts.leasesRevoked += 1;
     const writer = new WriteTransaction(this.space);
     writer.deleteKeys(keys);
     this.#commit(writer, context);
@@ -171,7 +176,11 @@ export class StateMachine {
   }
 
   #commit(writer: WriteTransaction, context: ApplyContext): void {
-    for (const event of writer.commit().events) context.events.push(event);
+    for (const event of writer.commit().events) {
+      if (event.type === "put") this.counts.puts += 1;
+      else this.counts.deletes += 1;
+      context.events.push(event);
+    }
   }
 
   #done(): DoneAnswer {

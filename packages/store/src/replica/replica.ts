@@ -93,6 +93,10 @@ export class Replica {
   onLeadership: (isLeader: boolean) => void = () => {};
   /** Called with each applied batch. */
   onApplied: () => void = () => {};
+  /** Called with the time each write of the log took. */
+  onLogWritten: (tookMs: number) => void = () => {};
+  /** Requests whose outcome nobody could be told. */
+  failedCount = 0;
 
   constructor(
     readonly config: ReplicaConfig,
@@ -154,6 +158,11 @@ export class Replica {
     return this.#isLeader;
   }
 
+  /** Requests that wait for their entry to be applied. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
   get requestTimeoutMs(): number {
     return this.#requestTimeoutMs;
   }
@@ -195,7 +204,10 @@ export class Replica {
           reject(error as Error);
         },
       });
-      const timer = this.parts.clock.after(this.#requestTimeoutMs, () => this.#pending.take(number)?.reject(new StoreError("TIMEOUT")));
+      const timer = this.parts.clock.after(this.#requestTimeoutMs, () => {
+        this.failedCount += 1;
+        this.#pending.take(number)?.reject(new StoreError("TIMEOUT"));
+      });
       const data = encodeCommand(this.config.memberID, number, command);
       if (data.length > this.config.maxRequestBytes) {
         this.#pending.take(number)?.reject(new StoreError("REQUEST_TOO_LARGE"));
@@ -360,9 +372,11 @@ export class Replica {
       return;
     }
     this.#isPersisting = true;
+    const startedMs = this.parts.clock.monotonicMs();
     this.parts.log.append(batch.map((ready) => ({ hardState: ready.hardState, entries: ready.entries }))).then(
       () => {
         this.#isPersisting = false;
+        this.onLogWritten(this.parts.clock.monotonicMs() - startedMs);
         if (this.#stopped) return;
         this.#onPersisted(batch);
         this.#pump();

@@ -44,6 +44,8 @@ export class LevelBackend implements Backend {
 
   /** Called when a write failed; the backend takes no more writes to disk then. */
   onFailure: (error: Error) => void = () => {};
+  /** Called with the time each write of a group took. */
+  onWritten: (tookMs: number) => void = () => {};
   /** Called after each durable group with the applied index it holds. */
   onDurable: (index: number) => void = () => {};
 
@@ -158,8 +160,12 @@ export class LevelBackend implements Backend {
     operations.push({ type: "put", key: markKey(this.nextMark), value: new Uint8Array(0) });
     if (this.nextMark > marksKept) operations.push({ type: "del", key: markKey(this.nextMark - marksKept) });
     this.nextMark += 1;
+    const startedMs = this.clock.monotonicMs();
     this.#flush = this.database.write(operations).then(
-      () => this.#onWritten(applied?.index),
+      () => {
+        this.onWritten(this.clock.monotonicMs() - startedMs);
+        this.#onWritten(applied?.index);
+      },
       (error: unknown) => {
         this.#flush = undefined;
         this.#closed = true;
