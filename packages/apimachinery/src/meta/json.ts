@@ -15,6 +15,11 @@ export function cloneJSON<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(cloneJSON) as T;
   const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) copy[key] = cloneJSON((value as Record<string, unknown>)[key]);
+  for (const key of Object.keys(value)) {
+    const child = cloneJSON((value as Record<string, unknown>)[key]);
+    // A legal key of a ConfigMap; assigned like others it would change the prototype.
+    if (key === "__proto__") Object.defineProperty(copy, key, { value: child, enumerable: true, configurable: true, writable: true });
+    else copy[key] = child;
+  }
   return copy as T;
 }

@@ -98,7 +98,7 @@ class DecodePass {
     const isUnset = field.presence !== "given" && field.presence !== "or-null" && isZero(field.schema, result);
     if (isUnset) {
       if (this.fillDefaults && field.default !== undefined) result = cloneJSON(field.default);
-      else if (field.presence === "non-zero") return;
+      if (field.presence === "non-zero" && isZero(field.schema, result)) return;
     }
     setKey(out, field.name, result);
   }
