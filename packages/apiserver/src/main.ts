@@ -40,7 +40,14 @@ async function start(options: APIServerOptions, context: ComponentContext): Prom
       port: options.securePort,
       tls: serverTLS(readTLSFiles(tlsFiles)),
       createAuth: ({ reader }) => createAuth({ options, reader, clock, random, logger }),
-      admission: { enabled: options.enableAdmissionPlugins, disabled: options.disableAdmissionPlugins },
+      admission: {
+        enabled: options.enableAdmissionPlugins,
+        disabled: options.disableAdmissionPlugins,
+        tolerationSeconds: {
+          notReady: options.defaultNotReadyTolerationSeconds,
+          unreachable: options.defaultUnreachableTolerationSeconds,
+        },
+      },
       allowAnonymous: options.anonymousAuth,
       alwaysAllowPaths: options.authorizationAlwaysAllowPaths,
       maxRequestsInFlight: options.maxRequestsInflight,

@@ -96,6 +96,12 @@ export function validateOptions(options: APIServerOptions): string[] {
   if (!mediaTypes.includes(options.storageMediaType)) problems.push(`--storage-media-type must be one of ${mediaTypes.join(", ")}`);
   if (options.maxRequestsInflight < 0 || options.maxMutatingRequestsInflight < 0)
     problems.push("--max-requests-inflight and --max-mutating-requests-inflight can not be negative value");
+  for (const [flag, seconds] of [
+    ["default-not-ready-toleration-seconds", options.defaultNotReadyTolerationSeconds],
+    ["default-unreachable-toleration-seconds", options.defaultUnreachableTolerationSeconds],
+  ] as const) {
+    if (seconds < 0) problems.push(`--${flag} can not be negative value`);
+  }
   if (!options.etcdPrefix.startsWith("/")) problems.push("--etcd-prefix must start with a slash");
   return problems;
 }

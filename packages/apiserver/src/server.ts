@@ -11,6 +11,7 @@ import type { HealthChecks } from "@lenj/component-base";
 import type { Registry } from "prom-client";
 import { AdmissionChain } from "./admission/chain.js";
 import { createAdmission } from "./admission/index.js";
+import type { AdmissionDependencies } from "./admission/ports.js";
 import type { AuthModule } from "./auth/ports.js";
 import { startBackground, warm } from "./background.js";
 import { systemObjectHooks } from "./bootstrap/system-objects.js";
@@ -69,7 +70,7 @@ export interface ServerSettings {
   readonly port: number;
   readonly tls: ServerTLS;
   readonly createAuth: (tools: { readonly reader: CacheReader }) => Promise<AuthModule>;
-  readonly admission: { readonly enabled: readonly string[]; readonly disabled: readonly string[] };
+  readonly admission: Pick<AdmissionDependencies, "enabled" | "disabled" | "tolerationSeconds">;
   readonly allowAnonymous: boolean;
   readonly alwaysAllowPaths: readonly string[];
   readonly maxRequestsInFlight: number;
@@ -127,7 +128,7 @@ export async function startServer(settings: ServerSettings, context: ServerConte
   const feed = new StoreFeed({ storage: settings.storage, codec, clock, logger, keyRoot: settings.keyRoot, caches: fed });
   const reader = new CacheReader(catalog, stores);
   const auth = await settings.createAuth({ reader });
-  const admission = createAdmission({ reader, ...settings.admission });
+  const admission = createAdmission({ reader, authorizer: auth.authorizer, ...settings.admission });
   const extensions = new Map<string, ResourceExtension>();
   const machine: Machine = {
     clock,

@@ -11,8 +11,6 @@ import { taintNodesByCondition } from "./taint-nodes-by-condition.js";
 
 export { AdmissionChain } from "./chain.js";
 
-const tolerationSeconds = { notReady: 300, unreachable: 300 };
-
 /** The plugins that are on, in upstream's order. Throws Error for a name that no plugin has. */
 export function createAdmission(dependencies: AdmissionDependencies): AdmissionModule {
   const escalation = rbacEscalation(dependencies);
@@ -23,7 +21,7 @@ export function createAdmission(dependencies: AdmissionDependencies): AdmissionM
     { plugin: nodeRestriction(dependencies), isDefault: false },
     { plugin: taintNodesByCondition, isDefault: true },
     { plugin: priority(dependencies), isDefault: true },
-    { plugin: defaultTolerationSeconds(tolerationSeconds), isDefault: true },
+    { plugin: defaultTolerationSeconds(dependencies.tolerationSeconds), isDefault: true },
     { plugin: defaultStorageClass(dependencies), isDefault: true },
     { plugin: defaultIngressClass(dependencies), isDefault: true },
   ];

@@ -15,7 +15,7 @@ export function namespaceLifecycle({ reader }: AdmissionDependencies): Admission
   return {
     name: "NamespaceLifecycle",
     handles: () => true,
-    admit: async ({ operation, resource, subresource, namespace, name, signal }) => {
+    admit: async ({ operation, resource, namespace, name, signal }) => {
       const isNamespace = resource.group === "" && resource.resource === "namespaces";
       if (operation === "DELETE" && isNamespace && immortal.has(name))
         throw newForbidden(namespaces, name, "this namespace may not be deleted");
@@ -27,8 +27,6 @@ export function namespaceLifecycle({ reader }: AdmissionDependencies): Admission
         (await reader.getFresh<Namespace>(namespaces, undefined, namespace, signal));
       if (found === undefined) throw newNotFound(namespaces, namespace);
       if (found.status?.phase !== "Terminating" && found.metadata?.deletionTimestamp === undefined) return;
-      // A subresource acts on something that is there already.
-      if (subresource !== "") return;
       const refusal = newForbidden(resource, name, `unable to create new content in namespace ${namespace} because it is being terminated`);
       throw withCause(refusal, {
         reason: "NamespaceTerminating",

@@ -1,5 +1,5 @@
 // What the write handlers ask of admission. Plugins live beside this file, one each.
-import type { KubeObject, ObjectReader, PostStartHook, UserInfo } from "../auth/ports.js";
+import type { Authorizer, KubeObject, ObjectReader, PostStartHook, UserInfo } from "../auth/ports.js";
 
 export type AdmissionOperation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
 
@@ -50,6 +50,9 @@ export interface AdmissionModule {
 
 export interface AdmissionDependencies {
   readonly reader: ObjectReader;
+  /** For plugins that ask about further rights. Undefined: nobody has any. */
+  readonly authorizer?: Authorizer | undefined;
+  readonly tolerationSeconds: { readonly notReady: number; readonly unreachable: number };
   readonly enabled: readonly string[];
   readonly disabled: readonly string[];
 }

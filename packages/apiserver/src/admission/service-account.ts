@@ -3,6 +3,8 @@
 import { newForbidden } from "@lenj/apimachinery";
 import { SystemRandom } from "@lenj/base";
 import type { corev1 } from "@lenj/proto/k8s";
+import { mirrorAnnotation } from "../auth/node-graph.js";
+import { visitReferences } from "../auth/pod-references.js";
 import type { KubeObject } from "../auth/ports.js";
 import type { AdmissionDependencies, AdmissionPlugin } from "./ports.js";
 
@@ -12,7 +14,6 @@ const mountPath = "/var/run/secrets/kubernetes.io/serviceaccount";
 const volumePrefix = "kube-api-access-";
 /** One hour and seven seconds: tells a token made here from one that somebody asked for with a round number. */
 const expirationSeconds = 3_607;
-const mirrorAnnotation = "kubernetes.io/config.mirror";
 const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 const pods = { group: "", resource: "pods" };
 
@@ -26,7 +27,7 @@ export function serviceAccount({ reader }: AdmissionDependencies): AdmissionPlug
       const pod = object as Pod;
       const spec = pod.spec as NonNullable<Pod["spec"]>;
       if (pod.metadata?.annotations?.[mirrorAnnotation] !== undefined) {
-        if (spec.serviceAccountName) throw newForbidden(pods, pod.metadata.name ?? "", "a mirror pod may not reference service accounts");
+        checkMirrorPod(pod);
         return;
       }
       spec.serviceAccountName ||= "default";
@@ -49,6 +50,21 @@ export function serviceAccount({ reader }: AdmissionDependencies): AdmissionPlug
         spec.imagePullSecrets = [...(account.imagePullSecrets ?? [])];
     },
   };
+}
+
+/** What the pod would be given is not its maker's to ask for. */
+function checkMirrorPod(pod: Pod): void {
+  const refuse = (why: string): never => {
+    throw newForbidden(pods, pod.metadata?.name ?? "", why);
+  };
+  if (pod.spec?.serviceAccountName) refuse("a mirror pod may not reference service accounts");
+  visitReferences(pod, (resource) => {
+    if (resource === "secrets") refuse("a mirror pod may not reference secrets");
+  });
+  for (const { projected } of pod.spec?.volumes ?? []) {
+    if ((projected?.sources ?? []).some(({ serviceAccountToken }) => serviceAccountToken !== undefined))
+      refuse("a mirror pod may not use ServiceAccountToken volume projections");
+  }
 }
 
 function mountToken(spec: corev1.PodSpec, random: SystemRandom): void {

@@ -4,10 +4,21 @@ import type { Clock, Logger, Random } from "@lenj/base";
 import type { APIServerOptions } from "../options.js";
 import { namespacesHook, priorityClassesHook, rolesHook } from "./bootstrap.js";
 import { NodeAuthorizer } from "./node-authorizer.js";
-import type { AuthenticationResult, Authenticator, AuthModule, Authorizer, ObjectReader, UserInfo, WellKnownDocument } from "./ports.js";
+import type {
+  AuthenticationResult,
+  Authenticator,
+  AuthModule,
+  Authorizer,
+  ObjectReader,
+  SubjectRules,
+  UserInfo,
+  WellKnownDocument,
+} from "./ports.js";
 import { RBACAuthorizer } from "./rbac-authorizer.js";
 import { reviewHandlers } from "./reviews.js";
-import { formatJWKS, readTokenKeys, ServiceAccountAuthenticator, tokenRequestHandler } from "./service-account-tokens.js";
+import { ServiceAccountAuthenticator } from "./service-account-tokens.js";
+import { formatJWKS, readTokenKeys, type TokenSettings } from "./token-keys.js";
+import { tokenRequestHandler } from "./token-requests.js";
 
 /** Names the user by the verified client certificate: CN is the user, O the groups. Source: x509 request authenticator. */
 export const certificateAuthenticator: Authenticator = {
@@ -47,15 +58,15 @@ export interface AuthDependencies {
 
 /** Builds authentication and authorization from the flags. Reads key and token files; throws Error naming the file that is wrong. */
 export async function createAuth({ options, reader, clock }: AuthDependencies): Promise<AuthModule> {
-  const issuer = options.serviceAccountIssuer[0] ?? "https://kubernetes.default.svc";
+  const [issuer = "https://kubernetes.default.svc", ...formerIssuers] = options.serviceAccountIssuer;
   const audiences = options.apiAudiences.length > 0 ? options.apiAudiences : [issuer];
   const keys = readTokenKeys(
     readPEM(options.serviceAccountSigningKeyFile),
     options.serviceAccountKeyFile.flatMap((file) => readPEM(file) ?? []),
   );
-  const settings = { issuer, audiences };
+  const settings: TokenSettings = { issuers: [issuer, ...formerIssuers], audiences };
   const serviceAccounts = new ServiceAccountAuthenticator(keys, settings, reader, clock);
-  const staticTokens = readStaticTokens(options.tokenAuthFile);
+  const staticTokens = parseStaticTokens(readPEM(options.tokenAuthFile) ?? "", options.tokenAuthFile);
   const authenticator = firstOf([certificateAuthenticator, staticTokens, serviceAccounts]);
   const { authorizer, close } = createAuthorizer(options.authorizationMode, reader);
   const reviews = reviewHandlers({ authenticator, serviceAccounts, authorizer, audiences, clock });
@@ -83,7 +94,7 @@ function readPEM(file: string): string | undefined {
 }
 
 /** The first authenticator that knows the credentials decides; a complaint counts only if nobody does. */
-function firstOf(authenticators: readonly Authenticator[]): Authenticator {
+export function firstOf(authenticators: readonly Authenticator[]): Authenticator {
   return {
     authenticate: async (credentials, signal) => {
       let complaint: AuthenticationResult = { outcome: "none" };
@@ -100,10 +111,10 @@ function firstOf(authenticators: readonly Authenticator[]): Authenticator {
   };
 }
 
-/** Lines of token,user,uid,"group1,group2". */
-function readStaticTokens(file: string): Authenticator {
+/** Lines of token,user,uid,"group1,group2"; `file` is for the error that names a line that is none. */
+export function parseStaticTokens(text: string, file: string): Authenticator {
   const users = new Map<string, UserInfo>();
-  for (const line of (readPEM(file) ?? "").split("\n").filter((text) => text.trim() !== "" && !text.startsWith("#"))) {
+  for (const line of text.split("\n").filter((text) => text.trim() !== "" && !text.startsWith("#"))) {
     const match = /^([^,]+),([^,]+),([^,]+)(?:,"?([^"]*)"?)?$/.exec(line.trim());
     if (match === null) throw new Error(`Cannot read ${file}: each line must be token,user name,user uid[,"groups"]`);
     const groups = (match[4] ?? "").split(",").filter((group) => group !== "");
@@ -148,18 +159,23 @@ function createAuthorizer(modes: readonly string[], reader: ObjectReader): { aut
             incomplete: false,
           };
         }
-        return (
-          chain.find((authorizer) => authorizer.rulesFor !== undefined)?.rulesFor?.(user, namespace) ?? {
-            resourceRules: [],
-            nonResourceRules: [],
-            incomplete: true,
-          }
-        );
+        return joinRules(chain.flatMap((authorizer) => authorizer.rulesFor?.(user, namespace) ?? []));
       },
     },
     close: () => {
       for (const close of closers) close();
     },
+  };
+}
+
+/** What any of the authorizers knows. Without one that knows rules the list is not complete. */
+function joinRules(parts: readonly SubjectRules[]): SubjectRules {
+  const problems = parts.flatMap(({ evaluationError }) => evaluationError ?? []);
+  return {
+    resourceRules: parts.flatMap(({ resourceRules }) => resourceRules),
+    nonResourceRules: parts.flatMap(({ nonResourceRules }) => nonResourceRules),
+    incomplete: parts.length === 0 || parts.some(({ incomplete }) => incomplete),
+    ...(problems.length === 0 ? {} : { evaluationError: problems.join(", ") }),
   };
 }
 

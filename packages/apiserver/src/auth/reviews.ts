@@ -1,5 +1,5 @@
 // Questions about identity and rights, answered and not stored: the reviews of authentication.k8s.io and authorization.k8s.io.
-import { formatTime, newBadRequest } from "@lenj/apimachinery";
+import { escapeFieldValue, formatTime, newBadRequest } from "@lenj/apimachinery";
 import type { Clock } from "@lenj/base";
 import type { authenticationv1, authorizationv1 } from "@lenj/proto/k8s";
 import type { Authenticator, Authorizer, AuthorizerAttributes, KubeObject, ReviewHandler, ReviewRequest, UserInfo } from "./ports.js";
@@ -7,7 +7,7 @@ import type { ServiceAccountAuthenticator } from "./service-account-tokens.js";
 
 export interface ReviewParts {
   readonly authenticator: Authenticator;
-  readonly serviceAccounts: ServiceAccountAuthenticator;
+  readonly serviceAccounts: Pick<ServiceAccountAuthenticator, "check">;
   readonly authorizer: Authorizer;
   readonly audiences: readonly string[];
   readonly clock: Clock;
@@ -39,7 +39,7 @@ async function reviewToken(
   const { spec } = object as KubeObject & authenticationv1.TokenReview;
   const bearerToken = spec?.token ?? "";
   const wanted = (spec?.audiences ?? []).length > 0 ? (spec?.audiences ?? []) : audiences;
-  const account = serviceAccounts.check(bearerToken, wanted);
+  const account = await serviceAccounts.check(bearerToken, wanted, signal);
   const result = account.outcome === "none" ? await authenticator.authenticate({ bearerToken, header: () => undefined }, signal) : account;
   const status =
     result.outcome === "authenticated"
@@ -82,7 +82,20 @@ function attributesOf(spec: authorizationv1.SelfSubjectAccessReviewSpec, user: U
     namespace: resource?.namespace ?? "",
     name: resource?.name ?? "",
     path: path?.path ?? "",
+    fieldSelector: selectorText(resource?.fieldSelector),
   };
+}
+
+/** Only what a selector in text form can say; the rest narrows nothing. */
+function selectorText(selector: authorizationv1.FieldSelectorAttributes | undefined): string | undefined {
+  if (selector === undefined) return undefined;
+  if (selector.rawSelector) return selector.rawSelector;
+  const terms = (selector.requirements ?? []).flatMap(({ key, operator, values }) => {
+    const [value, another] = values ?? [];
+    if (value === undefined || another !== undefined) return [];
+    return operator === "In" ? [`${key}=${escapeFieldValue(value)}`] : operator === "NotIn" ? [`${key}!=${escapeFieldValue(value)}`] : [];
+  });
+  return terms.join(",");
 }
 
 function otherUser(object: KubeObject): UserInfo {

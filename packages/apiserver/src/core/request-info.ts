@@ -93,8 +93,8 @@ function isWatchQuery(query: URLSearchParams): boolean {
   return query.has("watch") && isTruthy(query.get("watch"));
 }
 
-/** A selector that pins one name is authorised like access to that name. */
-function nameInFieldSelector(selector: string): string {
+/** A selector that pins one name is authorised like access to that name. Returns that name, or "". */
+export function nameInFieldSelector(selector: string): string {
   for (const term of selector.split(",")) {
     const match = /^metadata\.name==?([^=!].*)$/.exec(term);
     if (match !== null && /^[^/%]+$/.test(match[1] as string) && match[1] !== "." && match[1] !== "..") return match[1] as string;

@@ -28,7 +28,9 @@ import {
 import type { CachedObject } from "../core/cached-object.js";
 import { type Endpoint, findSubresource } from "../core/catalog.js";
 import { emptyListOptions, type ListOptions } from "../core/list-options.js";
+import { nameInFieldSelector } from "../core/request-info.js";
 import type { WatchItem } from "../core/watch-cache.js";
+import { actOn } from "../handlers/act.js";
 import { decodeBody } from "../handlers/body.js";
 import { type Call, groupResourceOf, Warnings, type WriteOptions } from "../handlers/call.js";
 import { createObject } from "../handlers/create.js";
@@ -54,18 +56,24 @@ const chunkBytes = 1024 * 1024;
 
 type AnyCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
 
+interface Addressing {
+  readonly ref?: ResourceRef | undefined;
+  readonly fieldSelector?: string;
+  readonly labelSelector?: string;
+}
+
 /** What a call answers with: a stored state in a served form, or a document made for it. */
 type Outcome = { readonly state: CachedObject } | { readonly document: object; readonly kind: GroupVersionKind };
 
 export function createResourceService(machine: Machine, pipeline: Pipeline): ResourceServiceServer {
-  const unary = <Req extends { ref?: ResourceRef | undefined }>(
+  const unary = <Req extends Addressing>(
     verb: Verb,
     run: (call: Call, request: Req) => Promise<Outcome>,
     accept: (request: Req) => ContentType,
   ): handleUnaryCall<Req, WireObject> => {
     return (grpcCall, callback) => {
       void answerUnary(grpcCall, callback, async (signal) => {
-        const { call, release } = await open(machine, pipeline, grpcCall, { ref: grpcCall.request.ref, verb, signal });
+        const { call, release } = await open(machine, pipeline, grpcCall, addressOf(grpcCall.request, verb, signal));
         try {
           return encodeOutcome(machine, call, await run(call, grpcCall.request), accept(grpcCall.request));
         } finally {
@@ -74,13 +82,13 @@ export function createResourceService(machine: Machine, pipeline: Pipeline): Res
       });
     };
   };
-  const streaming = <Req extends { ref?: ResourceRef | undefined }, Res>(
+  const streaming = <Req extends Addressing, Res>(
     verb: "list" | "watch",
     run: (call: Call, request: Req) => AsyncIterable<Res>,
   ): handleServerStreamingCall<Req, Res> => {
     return (grpcCall) => {
       void answerStream(machine, grpcCall, async (signal) => {
-        const { call, release } = await open(machine, pipeline, grpcCall, { ref: grpcCall.request.ref, verb, signal });
+        const { call, release } = await open(machine, pipeline, grpcCall, addressOf(grpcCall.request, verb, signal));
         try {
           for await (const message of run(call, grpcCall.request)) await writeMessage(grpcCall, message, signal);
         } finally {
@@ -161,6 +169,13 @@ interface Addressed {
   readonly ref: ResourceRef | undefined;
   readonly verb: Verb;
   readonly signal: AbortSignal;
+  /** Of list, watch and deletecollection: what a user may select may be all that they may read. */
+  readonly selection?: { readonly fieldSelector: string; readonly labelSelector: string } | undefined;
+}
+
+function addressOf({ ref, fieldSelector, labelSelector }: Addressing, verb: Verb, signal: AbortSignal): Addressed {
+  const selection = fieldSelector === undefined ? undefined : { fieldSelector, labelSelector: labelSelector ?? "" };
+  return { ref, verb, signal, selection };
 }
 
 /** Identity, rights and address of a call. Throws StatusError. */
@@ -168,7 +183,7 @@ async function open(
   machine: Machine,
   pipeline: Pipeline,
   grpcCall: AnyCall,
-  { ref, verb, signal }: Addressed,
+  { ref, verb, signal, selection }: Addressed,
 ): Promise<{ call: Call; release: () => void }> {
   if (ref === undefined) throw newBadRequest("ref must be given");
   const user = await pipeline.identify(callCredentials(grpcCall), signal);
@@ -182,8 +197,10 @@ async function open(
       resource: ref.resource,
       subresource: ref.subresource,
       namespace: ref.namespace,
-      name: ref.name,
+      name: ref.name !== "" ? ref.name : nameInFieldSelector(selection?.fieldSelector ?? ""),
       path: "",
+      fieldSelector: selection?.fieldSelector,
+      labelSelector: selection?.labelSelector,
     },
     signal,
   );
@@ -230,22 +247,8 @@ async function create(machine: Machine, call: Call, body: WireObject | undefined
   const kind = subresource?.gvk ?? declaration.gvk;
   const object = decodeObject(machine, call, body, { kind, options });
   if (subresource === undefined && declaration.storage !== undefined) return { state: await createObject(machine, call, object, options) };
-  const key = `${declaration.gvk.group}/${declaration.plural}${subresource === undefined ? "" : `/${subresource.name}`}`;
-  const action = machine.actions.get(key);
-  if (action !== undefined) return { document: await action(machine, call, object, options), kind: statusKind };
-  const review = machine.reviews.get(key);
-  if (review === undefined) throw newMethodNotSupported(groupResourceOf(call), "create");
-  return {
-    document: await review({
-      user: call.user,
-      namespace: call.namespace,
-      name: call.name,
-      object,
-      dryRun: options.dryRun,
-      signal: call.signal,
-    }),
-    kind,
-  };
+  const document = await actOn(machine, call, object, options);
+  return { document, kind: (document as { kind?: string }).kind === "Status" ? statusKind : kind };
 }
 
 async function update(machine: Machine, call: Call, body: WireObject | undefined, options: WriteOptions): Promise<Outcome> {

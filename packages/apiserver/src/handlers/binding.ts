@@ -11,7 +11,6 @@ import {
   newSuccess,
 } from "@lenj/apimachinery";
 import type { corev1 } from "@lenj/proto/k8s";
-import { attributesOf } from "./admit.js";
 import type { Call, WriteOptions } from "./call.js";
 import { type Machine, storeOf } from "./machine.js";
 
@@ -27,15 +26,6 @@ export async function bindPod(machine: Machine, call: Call, body: KubernetesObje
     errors.push(field.notSupported("target.kind", target.kind, ["Node", "<empty>"]));
   if (!target.name) errors.push(field.required("target.name"));
   if (errors.length > 0) throw newInvalid({ group: "", kind: "Binding" }, call.name, errors);
-  const admission = attributesOf(call, {
-    operation: "CREATE",
-    object: body,
-    oldObject: undefined,
-    dryRun: options.dryRun,
-    kind: { group: "", version: "v1", kind: "Binding" },
-  });
-  await machine.admission.admit(admission);
-  await machine.admission.validate(admission);
   const store = storeOf(machine, call.endpoint.declaration);
   await store.update(
     store.keyOf(call.namespace, call.name),

@@ -14,6 +14,7 @@ import { parseListOptions } from "../core/list-options.js";
 import { bodyEncoding, mediaTypeOf } from "../core/media-type.js";
 import type { RequestInfo } from "../core/request-info.js";
 import { isTruthy } from "../core/request-info.js";
+import { actOn } from "../handlers/act.js";
 import { decodeBody, type RequestBody } from "../handlers/body.js";
 import type { WriteOptions } from "../handlers/call.js";
 import { type Call, groupResourceOf } from "../handlers/call.js";
@@ -90,22 +91,8 @@ async function serveCreate({ machine, call, exchange, answer }: ResourceRequest)
   const representation = representationFor(answer, declaration, true);
   const options = writeOptions(exchange, "CreateOptions", call);
   const object = decodeBody(machine.codec, call, await readObjectBody(exchange), declaration.gvk, options);
-  const state = declaration.storage === undefined ? undefined : await createObject(machine, call, object, options);
-  if (state !== undefined) return sendState(answer, 201, declaration, state, representation);
-  const key = `${declaration.gvk.group}/${declaration.plural}`;
-  const action = machine.actions.get(key);
-  if (action !== undefined) return sendDocument(answer, 201, await action(machine, call, object, options), representation);
-  const review = machine.reviews.get(key);
-  if (review === undefined) throw newMethodNotSupported(groupResourceOf(call), "create");
-  const reviewed = await review({
-    user: call.user,
-    namespace: call.namespace,
-    name: "",
-    object,
-    dryRun: options.dryRun,
-    signal: call.signal,
-  });
-  await sendDocument(answer, 201, reviewed, representation);
+  if (declaration.storage === undefined) return sendDocument(answer, 201, await actOn(machine, call, object, options), representation);
+  await sendState(answer, 201, declaration, await createObject(machine, call, object, options), representation);
 }
 
 async function serveUpdate({ machine, call, exchange, answer }: ResourceRequest): Promise<void> {

@@ -1,6 +1,7 @@
 // Parts of objects under their own path: status and its like, scale, and actions such as binding and eviction.
 import { type GroupVersionKind, newMethodNotSupported, type Subresource, type Verb } from "@lenj/apimachinery";
 import { isTruthy } from "../core/request-info.js";
+import { actOn } from "../handlers/act.js";
 import { decodeBody } from "../handlers/body.js";
 import { groupResourceOf } from "../handlers/call.js";
 import { getObject } from "../handlers/get.js";
@@ -63,25 +64,9 @@ async function serveScale({ machine, call, request, exchange, answer }: Resource
 
 /** POSTs that do something to the object rather than write it. */
 async function serveAction({ machine, call, request, exchange, answer }: ResourceRequest, subresource: Subresource): Promise<void> {
-  const { declaration } = call.endpoint;
-  const key = `${declaration.gvk.group}/${declaration.plural}/${subresource.name}`;
-  const action = machine.actions.get(key);
-  const review = machine.reviews.get(key);
-  if (request.verb !== "create" || (action === undefined && review === undefined))
-    throw newMethodNotSupported(groupResourceOf(call), request.verb);
+  if (request.verb !== "create") throw newMethodNotSupported(groupResourceOf(call), request.verb);
   const representation = representationFor(answer, undefined, false);
   const options = writeOptions(exchange, "CreateOptions", call);
   const object = decodeBody(machine.codec, call, await readObjectBody(exchange), subresource.gvk as GroupVersionKind, options);
-  const result =
-    action !== undefined
-      ? await action(machine, call, object, options)
-      : await review?.({
-          user: call.user,
-          namespace: call.namespace,
-          name: call.name,
-          object,
-          dryRun: options.dryRun,
-          signal: call.signal,
-        });
-  await sendDocument(answer, 201, result ?? {}, representation);
+  await sendDocument(answer, 201, await actOn(machine, call, object, options), representation);
 }
