@@ -1,9 +1,12 @@
 // Why a pod has no node, in the words that people search for. Pure.
 import type { Rejection } from "./framework.js";
 
-export function formatFitMessage(nodeCount: number, rejections: ReadonlyMap<string, Rejection>, preemption: string): string {
+/** `preemption` says why evicting others does not help; undefined when it does. */
+export function formatFitMessage(nodeCount: number, rejections: ReadonlyMap<string, Rejection>, preemption: string | undefined): string {
   if (nodeCount === 0) return "no nodes available to schedule pods";
-  return `0/${nodeCount} nodes are available: ${formatCounts([...rejections.values()].flatMap((rejection) => rejection.reasons))}. no new claims to deallocate, preemption: ${preemption}`;
+  const counts = formatCounts([...rejections.values()].flatMap((rejection) => rejection.reasons));
+  const filtered = `0/${nodeCount} nodes are available: ${counts}.`;
+  return preemption === undefined ? filtered : `${filtered} no new claims to deallocate, preemption: ${preemption}`;
 }
 
 /** Why preemption did not help, counted the same way. */

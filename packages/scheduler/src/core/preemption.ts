@@ -15,14 +15,19 @@ export interface PreemptionPlan {
 
 export const priorityOf = (pod: corev1.Pod): number => pod.spec?.priority ?? 0;
 
-/** Where and whom to evict; undefined: it would not help anywhere, or the pod never preempts. */
+/** Why the pod may not have others evicted; undefined when it may. */
+export function preemptionObstacle(pod: corev1.Pod, isUnderWay: boolean): string | undefined {
+  if (pod.spec?.preemptionPolicy === "Never") return "not eligible due to preemptionPolicy=Never.";
+  return isUnderWay ? "not eligible due to a terminating pod on the nominated node." : undefined;
+}
+
+/** Where and whom to evict; undefined: it would not help anywhere. */
 export function planPreemption(
   pod: PlacedPod,
   snapshot: NodeSnapshot,
   rejections: ReadonlyMap<string, Rejection>,
   plugins: readonly Plugin[],
 ): PreemptionPlan | undefined {
-  if (pod.pod.spec?.preemptionPolicy === "Never") return undefined;
   const plans = snapshot.nodes
     .filter((node) => rejections.get(node.name)?.isResolvable === true)
     .flatMap((node) => {

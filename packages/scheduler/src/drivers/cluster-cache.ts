@@ -74,10 +74,10 @@ export class ClusterCache {
   }
 
   #onNode(before: corev1.Node | undefined, node: corev1.Node): void {
-    const event = nodeEvent(before, node);
-    if (event === undefined) return;
+    const events = nodeEvents(before, node);
+    if (events.length === 0) return;
     this.#dirty.add(node.metadata?.name ?? "");
-    this.handlers.onEvent(event);
+    for (const event of events) this.handlers.onEvent(event);
   }
 
   #onPod(before: corev1.Pod | undefined, pod: corev1.Pod): void {
@@ -136,12 +136,13 @@ const isTerminal = (pod: corev1.Pod): boolean => pod.status?.phase === "Succeede
 
 const sameLabels = (a: corev1.Pod, b: corev1.Pod): boolean => JSON.stringify(a.metadata?.labels) === JSON.stringify(b.metadata?.labels);
 
-/** What a node's change means for waiting pods; undefined: nothing (a heartbeat). */
-function nodeEvent(before: corev1.Node | undefined, node: corev1.Node): ClusterEvent | undefined {
-  if (before === undefined) return "NodeAdd";
+/** What a node's change means for waiting pods; a heartbeat means nothing. */
+export function nodeEvents(before: corev1.Node | undefined, node: corev1.Node): ClusterEvent[] {
+  if (before === undefined) return ["NodeAdd"];
   const differs = (read: (node: corev1.Node) => unknown): boolean => JSON.stringify(read(before)) !== JSON.stringify(read(node));
-  if (differs((candidate) => candidate.spec)) return "NodeTaint";
-  if (differs((candidate) => candidate.metadata?.labels)) return "NodeLabel";
-  if (differs((candidate) => [candidate.status?.allocatable, candidate.status?.images])) return "NodeAllocatable";
-  return undefined;
+  return [
+    ...(differs((candidate) => candidate.spec) ? (["NodeTaint"] as const) : []),
+    ...(differs((candidate) => candidate.metadata?.labels) ? (["NodeLabel"] as const) : []),
+    ...(differs((candidate) => [candidate.status?.allocatable, candidate.status?.images]) ? (["NodeAllocatable"] as const) : []),
+  ];
 }

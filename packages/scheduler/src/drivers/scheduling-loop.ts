@@ -20,7 +20,7 @@ import { schedulePod } from "../core/cycle.js";
 import { formatFitMessage, formatPreemptionMessage } from "../core/fit-message.js";
 import type { Plugin, Rejection } from "../core/framework.js";
 import { type NodeSnapshot, placePod } from "../core/node-snapshot.js";
-import { type PreemptionPlan, planPreemption } from "../core/preemption.js";
+import { type PreemptionPlan, planPreemption, preemptionObstacle } from "../core/preemption.js";
 import { type QueuedPod, SchedulingQueue } from "../core/scheduling-queue.js";
 import { ClusterCache } from "./cluster-cache.js";
 
@@ -138,12 +138,10 @@ export class SchedulingLoop {
 
   async #reject(queued: QueuedPod, snapshot: NodeSnapshot, rejections: ReadonlyMap<string, Rejection>): Promise<void> {
     const { plugins, recorder, logger } = this.options;
-    const plan = this.#isPreemptionUnderWay(queued.pod) ? undefined : planPreemption(placePod(queued.pod), snapshot, rejections, plugins);
-    const message = formatFitMessage(
-      snapshot.nodes.length,
-      rejections,
-      plan === undefined ? formatPreemptionMessage(snapshot.nodes.length, rejections) : "not eligible due to preemption in progress.",
-    );
+    const obstacle = preemptionObstacle(queued.pod, this.#isPreemptionUnderWay(queued.pod));
+    const plan = obstacle === undefined ? planPreemption(placePod(queued.pod), snapshot, rejections, plugins) : undefined;
+    const unhelpful = plan === undefined ? (obstacle ?? formatPreemptionMessage(snapshot.nodes.length, rejections)) : undefined;
+    const message = formatFitMessage(snapshot.nodes.length, rejections, unhelpful);
     this.#queue.requeueRejected(queued.key, new Set([...rejections.values()].map((rejection) => rejection.plugin)));
     logger.info("Unable to schedule pod", { pod: queued.key, message });
     recorder.event(referenceTo(queued.pod, podKind), "Warning", "FailedScheduling", message);
