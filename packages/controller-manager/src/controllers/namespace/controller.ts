@@ -16,6 +16,7 @@ const SETTLE_MS = 500;
 const RETRY_MS = 1_000;
 
 interface Remaining {
+  /** "deployments.apps", "pods." as upstream writes the core group. */
   readonly resource: string;
   readonly count: number;
   readonly finalizers: ReadonlyMap<string, number>;
@@ -69,9 +70,7 @@ export function createNamespaceController(context: ControllerContext): Controlle
       const finalizers = new Map<string, number>();
       for (const finalizer of items.flatMap((item) => item.metadata?.finalizers ?? []))
         finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
-      return items.length === 0
-        ? undefined
-        : { resource: gvr.group === "" ? gvr.resource : `${gvr.resource}.${gvr.group}`, count: items.length, finalizers };
+      return items.length === 0 ? undefined : { resource: `${gvr.resource}.${gvr.group}`, count: items.length, finalizers };
     } catch (error) {
       // Not served by this api-server, so nothing can be stored in it.
       if (isNotFound(error) || (isApiError(error) && error.code === 405)) return undefined;
@@ -110,8 +109,14 @@ export function createNamespaceController(context: ControllerContext): Controlle
 function namespaceConditions(namespace: corev1.Namespace, remaining: readonly Remaining[], now: string): corev1.NamespaceCondition[] {
   const finalizers = new Map<string, number>();
   for (const entry of remaining) for (const [name, count] of entry.finalizers) finalizers.set(name, (finalizers.get(name) ?? 0) + count);
-  const contentText = remaining.map(({ resource, count }) => `${resource} has ${count} resource instances`).join(", ");
-  const finalizerText = [...finalizers].map(([name, count]) => `${name} in ${count} resource instances`).join(", ");
+  const contentText = remaining
+    .map(({ resource, count }) => `${resource} has ${count} resource instances`)
+    .sort()
+    .join(", ");
+  const finalizerText = [...finalizers]
+    .map(([name, count]) => `${name} in ${count} resource instances`)
+    .sort()
+    .join(", ");
   const wanted: readonly [string, boolean, string, string][] = [
     ["NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered"],
     ["NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions", "All legacy kube types successfully parsed"],

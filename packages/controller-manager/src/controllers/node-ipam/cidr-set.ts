@@ -68,5 +68,11 @@ function parseAddress(address: string): bigint {
 function formatAddress(address: bigint, isV6: boolean): string {
   if (!isV6) return [24n, 16n, 8n, 0n].map((shift) => String((address >> shift) & 255n)).join(".");
   const groups = Array.from({ length: 8 }, (_, at) => ((address >> BigInt(112 - 16 * at)) & 0xffffn).toString(16));
-  return groups.join(":").replace(/(^|:)0(:0)+(:|$)/, "::");
+  const text = groups.join(":");
+  // The longest run of zeros is left out, the first of several. Source: RFC 5952.
+  const runs = [...text.matchAll(/(?<![0-9a-f])0(?::0)+(?![0-9a-f])/g)].map(([run]) => run);
+  const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), "");
+  if (longest === "") return text;
+  const at = text.search(new RegExp(`(?<![0-9a-f])${longest}(?![0-9a-f])`));
+  return `${text.slice(0, at).replace(/:$/, "")}::${text.slice(at + longest.length).replace(/^:/, "")}`;
 }

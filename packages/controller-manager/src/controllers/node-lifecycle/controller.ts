@@ -9,10 +9,14 @@ import { formatTime } from "../../core/time.js";
 import { addNodeIndex } from "../../drivers/index-names.js";
 import { makeLoop } from "../../drivers/make-loop.js";
 import { planNode } from "./plan.js";
+import { EvictionLimiter, evictionRate, isAllDisrupted, type Zone, zoneOf, zoneStates } from "./zones.js";
 
 const NODE = { apiVersion: "v1", kind: "Node" };
 const POD = { apiVersion: "v1", kind: "Pod" };
 const LEASE_NAMESPACE = "kube-node-lease";
+
+const isUp = (node: corev1.Node): boolean =>
+  (node.status?.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True");
 
 export function createNodeLifecycleController(context: ControllerContext): Controller {
   const { client, clock, config, logger } = context;
@@ -37,6 +41,20 @@ export function createNodeLifecycleController(context: ControllerContext): Contr
     });
   };
 
+  const limiter = new EvictionLimiter();
+  let isAllDown = false;
+  const noteDisruption = (isNowAllDown: boolean): void => {
+    if (isNowAllDown === isAllDown) return;
+    isAllDown = isNowAllDown;
+    logger.info(isAllDown ? "Entered disruption of all zones, evicting nothing" : "Left disruption of all zones", {});
+    // Whoever was cut off gets the whole grace period to be heard again.
+    if (!isAllDown) for (const [name, last] of heard) heard.set(name, { ...last, atMs: clock.monotonicMs() });
+  };
+  const mayEvict = (node: corev1.Node, zones: ReadonlyMap<string, Zone>): boolean => {
+    const zone = zones.get(zoneOf(node));
+    return zone !== undefined && limiter.tryTake(zoneOf(node), evictionRate(zone, config), clock.monotonicMs());
+  };
+
   const loop = makeLoop(context, {
     name: "node_lifecycle",
     caches: [nodes, leases, pods],
@@ -46,12 +64,14 @@ export function createNodeLifecycleController(context: ControllerContext): Contr
       listen(name);
       const last = heard.get(name);
       const isSilent = last !== undefined && clock.monotonicMs() - last.atMs > last.graceMs;
-      const isUp = (candidate: corev1.Node): boolean =>
-        (candidate.status?.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True");
-      const allDown = nodes.lister
-        .list()
-        .every((candidate) => (candidate.metadata?.name === name ? isSilent || !isUp(candidate) : !isUp(candidate)));
-      const plan = planNode({ node, isSilent, allDown, now: formatTime(clock.wallMs()) });
+      const zones = zoneStates(
+        nodes.lister.list().map((other) => ({ node: other, isReady: isUp(other) && !(isSilent && other.metadata?.name === name) })),
+        config,
+      );
+      noteDisruption(isAllDisrupted(zones));
+      const observed = { node, isSilent, now: formatTime(clock.wallMs()) };
+      let plan = planNode({ ...observed, evictions: isAllDown ? "lifted" : "held" });
+      if (plan.awaitsEviction && mayEvict(node, zones)) plan = planNode({ ...observed, evictions: "allowed" });
       if (plan.conditions !== undefined) {
         logger.info("Marking node as silent", { node: name, because: plan.because });
         recorder.event(referenceTo(node, NODE), "Normal", "NodeNotReady", `Node ${name} status is now: NodeNotReady`);

@@ -27,14 +27,14 @@ describe("planNode()", () => {
     const plan = planNode({
       node: node("True", [{ key: "node.kubernetes.io/not-ready", effect: "NoSchedule" }]),
       isSilent: false,
-      allDown: false,
+      evictions: "allowed",
       now,
     });
     expect(plan).toMatchObject({ taints: [], conditions: undefined, isReady: true });
   });
 
   it("makes a silent node's conditions Unknown and taints it as unreachable", () => {
-    const plan = planNode({ node: node("True"), isSilent: true, allDown: false, now });
+    const plan = planNode({ node: node("True"), isSilent: true, evictions: "allowed", now });
     expect(plan.conditions?.map(({ type, status, message }) => [type, status, message])).toContainEqual([
       "Ready",
       "Unknown",
@@ -44,18 +44,58 @@ describe("planNode()", () => {
   });
 
   it("changes nothing more about a node that is silent already", () => {
-    const silent = planNode({ node: node("True"), isSilent: true, allDown: false, now });
+    const silent = planNode({ node: node("True"), isSilent: true, evictions: "allowed", now });
     const again: corev1.Node = {
       metadata: { name: "n1" },
       spec: { taints: [...(silent.taints ?? [])] },
       status: { conditions: [...(silent.conditions ?? [])] },
     };
-    expect(planNode({ node: again, isSilent: true, allDown: false, now })).toMatchObject({ taints: undefined, conditions: undefined });
+    expect(planNode({ node: again, isSilent: true, evictions: "allowed", now })).toMatchObject({
+      taints: undefined,
+      conditions: undefined,
+    });
   });
 
   it("does not evict while every node is down", () => {
-    expect(keys(planNode({ node: node("True"), isSilent: true, allDown: true, now }).taints)).toEqual([
+    expect(keys(planNode({ node: node("True"), isSilent: true, evictions: "lifted", now }).taints)).toEqual([
       "node.kubernetes.io/unreachable:NoSchedule",
+    ]);
+  });
+
+  it("waits for its zone's turn before it evicts, and keeps what was decided before", () => {
+    const held = planNode({ node: node("Unknown"), isSilent: false, evictions: "held", now });
+    expect([held.awaitsEviction, keys(held.taints)]).toEqual([true, ["node.kubernetes.io/unreachable:NoSchedule"]]);
+    const evicting = node("False", [
+      { key: "node.kubernetes.io/unreachable", effect: "NoSchedule" },
+      { key: "node.kubernetes.io/unreachable", effect: "NoExecute" },
+    ]);
+    const swapped = planNode({ node: evicting, isSilent: false, evictions: "held", now });
+    expect([swapped.awaitsEviction, keys(swapped.taints)]).toEqual([
+      false,
+      ["node.kubernetes.io/not-ready:NoSchedule", "node.kubernetes.io/not-ready:NoExecute"],
+    ]);
+    expect(keys(planNode({ node: evicting, isSilent: false, evictions: "lifted", now }).taints)).toEqual([
+      "node.kubernetes.io/not-ready:NoSchedule",
+    ]);
+  });
+
+  it.each<[string, "True" | "False" | "Unknown", string]>([
+    ["MemoryPressure", "True", "node.kubernetes.io/memory-pressure:NoSchedule"],
+    ["DiskPressure", "True", "node.kubernetes.io/disk-pressure:NoSchedule"],
+    ["PIDPressure", "True", "node.kubernetes.io/pid-pressure:NoSchedule"],
+    ["NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable:NoSchedule"],
+  ])("taints for %s %s", (type, status, taint) => {
+    const pressed = node("True");
+    const conditions = [...(pressed.status?.conditions ?? []).filter((known) => known.type !== type), condition(type, status)];
+    expect(keys(planNode({ node: { ...pressed, status: { conditions } }, isSilent: false, evictions: "held", now }).taints)).toEqual([
+      taint,
+    ]);
+  });
+
+  it("taints a cordoned node", () => {
+    const cordoned: corev1.Node = { ...node("True"), spec: { unschedulable: true } };
+    expect(keys(planNode({ node: cordoned, isSilent: false, evictions: "held", now }).taints)).toEqual([
+      "node.kubernetes.io/unschedulable:NoSchedule",
     ]);
   });
 
@@ -63,7 +103,7 @@ describe("planNode()", () => {
     const plan = planNode({
       node: node("False", [{ key: "dedicated", value: "db", effect: "NoExecute" }]),
       isSilent: false,
-      allDown: false,
+      evictions: "allowed",
       now,
     });
     expect(keys(plan.taints)).toEqual([

@@ -1,7 +1,8 @@
 // What a node's silence or its conditions mean: which conditions become Unknown, which taints it carries. Pure.
 //
 // NL1. Only what this controller is in charge of changes: its taints and, for a silent node, the four kubelet conditions.
-// NL2. While every node is silent nothing is evicted: it is more likely that we are cut off than that all died.
+// NL2. Eviction begins with the NoExecute taint, which a node gets only when its zone's turn has come (see zones.ts).
+// NL3. While every node is down no node carries it: it is more likely that we are cut off than that all died.
 // Source: pkg/controller/nodelifecycle/node_lifecycle_controller.go.
 import type { corev1 } from "@lenj/proto/k8s";
 
@@ -26,12 +27,18 @@ const OWN_NO_SCHEDULE: ReadonlySet<string> = new Set([
 ]);
 const OWN_NO_EXECUTE: ReadonlySet<string> = new Set([NOT_READY, UNREACHABLE]);
 
+/**
+ * - `allowed`: the node may be given a NoExecute taint.
+ * - `held`: not now; one that it has stays.
+ * - `lifted`: nobody is evicted; what there is goes.
+ */
+export type Evictions = "allowed" | "held" | "lifted";
+
 export interface ObservedNode {
   readonly node: corev1.Node;
   /** Neither lease nor status was renewed within the grace period. */
   readonly isSilent: boolean;
-  /** No node is Ready any more. */
-  readonly allDown: boolean;
+  readonly evictions: Evictions;
   /** RFC 3339. */
   readonly now: string;
 }
@@ -42,19 +49,22 @@ export interface NodePlan {
   /** All taints, when some change; else undefined. */
   readonly taints: readonly corev1.Taint[] | undefined;
   readonly isReady: boolean;
+  /** The node should have a NoExecute taint and may not get it yet. */
+  readonly awaitsEviction: boolean;
   readonly because: string;
 }
 
 export function planNode(observed: ObservedNode): NodePlan {
-  const { node, isSilent, allDown, now } = observed;
+  const { node, isSilent, evictions, now } = observed;
   const current = node.status?.conditions ?? [];
   const conditions = isSilent ? silentConditions(current, now) : current;
   const ready = conditions.find((condition) => condition.type === "Ready")?.status ?? "Unknown";
-  const taints = desiredTaints(node, conditions, { ready, allDown, now });
+  const taints = desiredTaints(node, conditions, { ready, evictions, now });
   return {
     conditions: conditions === current ? undefined : conditions,
     taints: isSameTaints(node.spec?.taints ?? [], taints) ? undefined : taints,
     isReady: ready === "True",
+    awaitsEviction: evictions === "held" && ready !== "True" && !taints.some(isEvicting),
     because: isSilent ? "the kubelet stopped posting node status" : `the node's Ready condition is ${ready}`,
   };
 }
@@ -84,17 +94,16 @@ function silentConditions(current: readonly corev1.NodeCondition[], now: string)
 function desiredTaints(
   node: corev1.Node,
   conditions: readonly corev1.NodeCondition[],
-  state: { ready: string; allDown: boolean; now: string },
+  state: { ready: string; evictions: Evictions; now: string },
 ): corev1.Taint[] {
   const current = node.spec?.taints ?? [];
   const noSchedule = new Set(conditions.flatMap((condition) => CONDITION_TAINTS[condition.type ?? ""]?.[condition.status ?? ""] ?? []));
   if (node.spec?.unschedulable === true) noSchedule.add(UNSCHEDULABLE);
-  const noExecute = new Set(state.ready === "True" || state.allDown ? [] : [state.ready === "False" ? NOT_READY : UNREACHABLE]);
+  const evicts = state.ready !== "True" && (state.evictions === "allowed" || (state.evictions === "held" && current.some(isEvicting)));
+  const noExecute = new Set(evicts ? [state.ready === "False" ? NOT_READY : UNREACHABLE] : []);
   const isWanted = (taint: corev1.Taint): boolean => {
     if (taint.effect === "NoSchedule" && OWN_NO_SCHEDULE.has(taint.key ?? "")) return noSchedule.has(taint.key ?? "");
-    if (taint.effect === "NoExecute" && OWN_NO_EXECUTE.has(taint.key ?? ""))
-      return noExecute.has(taint.key ?? "") || (state.allDown && state.ready !== "True");
-    return true;
+    return !isEvicting(taint) || noExecute.has(taint.key ?? "");
   };
   const kept = current.filter(isWanted);
   const has = (key: string, effect: string): boolean => kept.some((taint) => taint.key === key && taint.effect === effect);
@@ -107,6 +116,10 @@ function desiredTaints(
       .filter((key) => !has(key, "NoExecute"))
       .map((key): corev1.Taint => ({ key, effect: "NoExecute", timeAdded: state.now })),
   ];
+}
+
+function isEvicting(taint: corev1.Taint): boolean {
+  return taint.effect === "NoExecute" && OWN_NO_EXECUTE.has(taint.key ?? "");
 }
 
 function isSameTaints(a: readonly corev1.Taint[], b: readonly corev1.Taint[]): boolean {
