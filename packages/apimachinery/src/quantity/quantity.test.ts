@@ -79,6 +79,11 @@ describe("Quantity", () => {
     )
     .map(([sign, whole, fraction, suffix]) => `${sign}${whole}${fraction === null ? "" : `.${fraction}`}${suffix}`);
 
+  it("caps binary values at 2^63-1, however they are written", () => {
+    for (const text of ["8589934592Gi", "8589934592.0Gi", "9Ei", "8.5Ei"])
+      expect(Quantity.parse(text).toString()).toBe("9223372036854775807");
+  });
+
   it("formats to a text that means the same and is stable (Q2)", () => {
     fc.assert(
       fc.property(text, (input) => {

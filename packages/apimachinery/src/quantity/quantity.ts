@@ -63,7 +63,8 @@ export class Quantity {
     ({ unscaled, scale } = roundUpTo(unscaled, scale, finest));
     let format = unit.format;
     if (format === "BinarySI") {
-      if (scale >= 0 && unscaled * pow10(scale) > int64Max) ({ unscaled, scale } = { unscaled: int64Max, scale: 0 });
+      if (unscaled * pow10(Math.max(scale, 0)) > int64Max * pow10(Math.max(-scale, 0)))
+        ({ unscaled, scale } = { unscaled: int64Max, scale: 0 });
       // Less than one byte cannot be said in binary units.
       if (scale < 0 && unscaled < pow10(-scale)) format = "DecimalSI";
     }
