@@ -35,12 +35,12 @@ const tester: UserInfo = { username: "tester", groups: ["system:authenticated"] 
 export class TestFront {
   readonly pipeline: Pipeline;
 
-  constructor(test: TestMachine, authorizer: Authorizer = allowAll) {
+  constructor(test: TestMachine, authorizer: Authorizer = allowAll, user: UserInfo = tester) {
     const { machine } = test;
     const metrics = new Registry();
     this.pipeline = new Pipeline({
       machine,
-      authenticator: { authenticate: () => ({ outcome: "authenticated", user: tester }) },
+      authenticator: { authenticate: () => ({ outcome: "authenticated", user }) },
       authorizer,
       nonResource: createDocumentHandler({
         catalog: () => machine.catalog,
