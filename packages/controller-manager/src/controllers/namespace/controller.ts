@@ -13,6 +13,8 @@ import { makeLoop } from "../../drivers/make-loop.js";
 const FINALIZER = "kubernetes";
 /** Other api-servers learn within this time that the namespace is closing and refuse new content. */
 const SETTLE_MS = 500;
+/** Kinds of a namespace that are deleted at the same time: enough to be quick, few enough to leave the api-server to others. */
+const PARALLEL_DELETES_MAX = 8;
 const RETRY_MS = 1_000;
 
 interface Remaining {
@@ -39,10 +41,7 @@ export function createNamespaceController(context: ControllerContext): Controlle
       });
       if (namespace?.metadata?.deletionTimestamp === undefined || !(namespace.spec?.finalizers ?? []).includes(FINALIZER)) return undefined;
       const remainingPods = await empty(resources.pods, name, signal);
-      const remaining =
-        remainingPods === undefined
-          ? (await Promise.all(contents.map((resource) => empty(resource, name, signal)))).filter((entry) => entry !== undefined)
-          : [remainingPods];
+      const remaining = remainingPods === undefined ? await emptyAll(name, signal) : [remainingPods];
       const updated = await writeConditions(namespace, remaining, signal);
       if (remaining.length > 0) return { requeueAfterMs: RETRY_MS };
       const finalizers = (updated.spec?.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
@@ -54,6 +53,17 @@ export function createNamespaceController(context: ControllerContext): Controlle
       return undefined;
     },
   });
+
+  /** Deletes everything in a namespace; what is left afterwards. */
+  async function emptyAll(namespace: string, signal: AbortSignal): Promise<Remaining[]> {
+    const remaining: Remaining[] = [];
+    for (let first = 0; first < contents.length; first += PARALLEL_DELETES_MAX) {
+      const batch = contents.slice(first, first + PARALLEL_DELETES_MAX);
+      const left = await Promise.all(batch.map((resource) => empty(resource, namespace, signal)));
+      remaining.push(...left.filter((entry) => entry !== undefined));
+    }
+    return remaining;
+  }
 
   /** Deletes all objects of a resource; what is left afterwards, undefined when nothing is. */
   async function empty(gvr: GroupVersionResource, namespace: string, signal: AbortSignal): Promise<Remaining | undefined> {
