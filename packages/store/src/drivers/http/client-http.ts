@@ -33,7 +33,9 @@ export function clientHTTP(options: ClientHTTPOptions): RequestListener {
 
 async function answer(options: ClientHTTPOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://store");
-  const [, endpoint = "", name, ...rest] = pathname.split("/");
+  const [, asked = "", name, ...rest] = pathname.split("/");
+  // etcd has no /healthz; every process of a cluster answers it, and means what /livez means.
+  const endpoint = asked === "healthz" ? "livez" : asked;
   const known = ["health", "livez", "readyz", "version", "metrics"].includes(endpoint);
   if (!known || rest.length > 0) return notFound(response);
   if (request.method !== "GET" && request.method !== "HEAD") {
