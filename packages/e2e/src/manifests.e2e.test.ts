@@ -1,6 +1,6 @@
 // The manifests that every introduction to Kubernetes uses, as files under examples/.
 import { readFileSync } from "node:fs";
-import { describeLab, eventually, Lab, repository } from "./lab.js";
+import { describeLab, eventually, Lab, repository, run } from "./lab.js";
 
 const example = (name: string): string => readFileSync(`${repository}examples/${name}.yaml`, "utf8");
 
@@ -55,6 +55,56 @@ describeLab("the examples", () => {
       elsewhere.metadata.name,
     );
   }, 120_000);
+
+  it("reach the same pods at a port of every node, and by a name that is their own addresses", async () => {
+    await lab.apply(example("service-nodeport"), "-n", namespace);
+    await lab.apply(example("service-headless"), "-n", namespace);
+    const nodes = (await lab.get<{ items: { status: { addresses: { type: string; address: string }[] } }[] }>("nodes")).items;
+    const addresses = nodes.map((node) => node.status.addresses.find(({ type }) => type === "InternalIP")?.address);
+    expect(addresses).toHaveLength(3);
+    for (const url of [...addresses.map((address) => `http://${address}:30080/`), "http://web-pods:8080/"])
+      await eventually(`an answer at ${url}`, async () =>
+        (await inPod("hello", "wget", "-qO-", "-T", "3", url)).startsWith("Hello from web-"),
+      );
+  }, 120_000);
+
+  it("start an unhealthy container again, and send it nothing until it is ready", async () => {
+    await lab.apply(example("probes"), "-n", namespace);
+    await lab.must(["-n", namespace, "wait", "--for=condition=Ready", "pod/probed", "--timeout=60s"]);
+    await inPod("probed", "wget", "-qO-", "--post-data=", "http://127.0.0.1:8080/unhealthy");
+    await lab.must(["-n", namespace, "wait", "--for=condition=Ready=False", "pod/probed", "--timeout=60s"]);
+    await lab.must([
+      "-n",
+      namespace,
+      "wait",
+      "--for=jsonpath={.status.containerStatuses[0].restartCount}=1",
+      "pod/probed",
+      "--timeout=60s",
+    ]);
+    await lab.must(["-n", namespace, "wait", "--for=condition=Ready", "pod/probed", "--timeout=60s"]);
+  }, 240_000);
+
+  it("make a namespace, which takes what is in it along when it goes", async () => {
+    await lab.apply(example("namespace"));
+    expect((await lab.kubectl(["-n", "demo", "get", "pods"])).stderr).toBe("No resources found in demo namespace.\n");
+    await lab.must(["-n", "demo", "create", "configmap", "inside"]);
+    await lab.must(["delete", "namespace", "demo", "--wait=true", "--timeout=60s"]);
+    expect((await lab.kubectl(["-n", "demo", "get", "configmap", "inside"])).stderr).toContain("NotFound");
+  }, 120_000);
+
+  it("follow a rollout from Python over gRPC, and say when there is no such Deployment", async () => {
+    const follow = (name: string) =>
+      run("/usr/bin/python3", [`${repository}examples/grpc/rollout.py`, name, namespace], {
+        env: { ...process.env, KUBECONFIG: lab.kubeconfig },
+        timeoutMs: 90_000,
+      });
+    await lab.must(["-n", namespace, "set", "image", "deployment/web", "web=lenj.local/web:2"]);
+    const followed = await follow("web");
+    expect({ code: followed.code, stderr: followed.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(followed.stdout).toMatch(/^pod web-\S+ Running node-\d$/m);
+    expect(followed.stdout).toContain("web has rolled out\n");
+    expect(await follow("nosuch")).toMatchObject({ code: 1, stderr: 'error: deployments.apps "nosuch" not found\n' });
+  }, 180_000);
 
   it("give a ConfigMap and a Secret to a pod as environment and as files", async () => {
     await lab.apply(example("configmap"), "-n", namespace);
