@@ -25,6 +25,37 @@ function leftovers(id: string): string[] {
   return [...processes, ...cgroups, ...mounts, ...readdirSync(tmpdir()).filter((name) => name === `lenj-${id}`)];
 }
 
+/** The supervisor itself, not the process that holds the lab's namespaces. */
+function supervisorOf(id: string): number {
+  const pids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
+  const read = (file: string): string => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch {
+      return ""; // ended meanwhile
+    }
+  };
+  const isOfLab = (pid: string): boolean => read(`/proc/${pid}/cmdline`).includes(`lenj-world-${id}`);
+  const found = pids.find((pid) => {
+    const parent = /^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? "";
+    return read(`/proc/${pid}/cmdline`).includes("supervise.js") && !isOfLab(pid) && isOfLab(parent);
+  });
+  if (found === undefined) throw new Error(`No supervisor of lab ${id}`);
+  return Number(found);
+}
+
+/** Routes that labs put into the machine's own table; empty while another lab, such as the shared one, keeps them. */
+async function guardRoutes(): Promise<string> {
+  const others = readdirSync("/proc").some((entry) => {
+    try {
+      return /^\d+$/.test(entry) && readFileSync(`/proc/${entry}/cmdline`, "utf8").includes("lenj-world-");
+    } catch {
+      return false;
+    }
+  });
+  return others ? "" : (await run("ip", ["route", "show", "proto", "187"])).stdout;
+}
+
 const identityOf = async (lab: Lab): Promise<string> => (JSON.parse(await lab.mustLenj("status", "-o", "json")) as { id: string }).id;
 
 async function runPods(lab: Lab): Promise<void> {
@@ -54,28 +85,45 @@ describeLab("a lab", () => {
     expect(leftovers(id)).toEqual([]);
   }, 180_000);
 
-  it("gives etcdctl and others what they need, and a gRPC client in another language follows a rollout", async () => {
-    const lab = await Lab.own("--nodes", "1");
+  it("has the size that was asked for, runs beside another one, and goes without a trace although its supervisor was killed", async () => {
+    const small = await Lab.own("--nodes", "1", "--store-replicas", "1");
+    const large = await Lab.own("--nodes", "2", "--store-replicas", "5");
     try {
-      const etcdctl = (command: string) =>
-        run("sh", [
-          "-c",
-          `eval "$(${process.execPath} ${repository}packages/lab/dist/main.js --state ${lab.state} env)" && etcdctl ${command}`,
-        ]);
-      expect((await etcdctl("member list")).stdout.trim().split("\n")).toHaveLength(3);
-      expect((await etcdctl("endpoint status")).stdout.match(/true/g)).toHaveLength(1);
-      expect((await etcdctl("get /registry/namespaces/default --keys-only")).stdout).toContain("/registry/namespaces/default");
-      await lab.must(["create", "deployment", "roll", "--image=lenj.local/web:1"]);
-      const client = await run("/usr/bin/python3", [`${repository}examples/grpc/rollout.py`, "roll"], {
-        env: { ...process.env, KUBECONFIG: lab.kubeconfig },
-        timeoutMs: 60_000,
-      });
-      expect({ code: client.code, stderr: client.stderr }).toMatchObject({ code: 0 });
-      expect(client.stdout).toContain("roll has rolled out");
+      expect((await large.must(["get", "nodes", "-o", "name"])).trim().split("\n")).toHaveLength(2);
+      expect((await large.shell("etcdctl member list")).stdout.trim().split("\n")).toHaveLength(5);
+      expect((await large.shell("etcdctl endpoint status")).stdout.match(/true/g)).toHaveLength(1);
+      expect((await large.shell("etcdctl get /registry/namespaces/default --keys-only")).stdout).toContain("/registry/namespaces/default");
+
+      await small.must(["create", "configmap", "of-the-small-one"]);
+      expect((await large.kubectl(["get", "configmap", "of-the-small-one"])).stderr).toContain("NotFound");
+
+      const id = await identityOf(large);
+      process.kill(supervisorOf(id), "SIGKILL");
+      await large.down();
+      expect(leftovers(id)).toEqual([]);
+      await small.must(["get", "configmap", "of-the-small-one"]);
     } finally {
-      await lab.down();
+      await small.down();
+      await large.down();
     }
-  }, 180_000);
+    expect(await guardRoutes()).toBe("");
+  }, 240_000);
+
+  it("says what it does not know", async () => {
+    const lab = await Lab.shared();
+    expect(await lab.lenj("up", "--store-replicas", "2")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("Must be 1, 3 or 5.") as string,
+    });
+    expect(await lab.lenj("kill", "store-9")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^lenj: Unknown process "store-9": must be one of store-1, store-2, store-3, apiserver-1, /) as string,
+    });
+    expect(await lab.lenj("partition", "node-1", "mars")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Unknown host "mars"') as string,
+    });
+  }, 120_000);
 
   it("runs pods on the machine's containerd", async () => {
     const lab = await Lab.own("--nodes", "2", "--store-replicas", "1", "--container-runtime", "containerd");

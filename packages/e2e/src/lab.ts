@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 
 export const repository = fileURLToPath(new URL("../../../", import.meta.url));
-const lenjProgram = `${repository}packages/lab/dist/main.js`;
+export const lenjProgram = `${repository}packages/lab/dist/main.js`;
 
 export interface Outcome {
   readonly code: number;
@@ -15,10 +15,12 @@ export interface Outcome {
 
 export interface ProcessStatus {
   readonly name: string;
+  readonly kind: string;
   readonly pid: number | null;
   readonly state: string;
   readonly role?: string;
   readonly restarts: number;
+  readonly lastExit?: string;
 }
 
 export interface RunOptions {
@@ -112,6 +114,11 @@ export class Lab {
     const outcome = await this.lenj(...args);
     if (outcome.code !== 0) throw new Error(`lenj ${args.join(" ")} failed: ${outcome.stderr}`);
     return outcome.stdout;
+  }
+
+  /** A shell command with what `lenj env` exports. */
+  shell(command: string): Promise<Outcome> {
+    return run("sh", ["-c", `eval "$(${process.execPath} ${lenjProgram} --state ${this.state} env)" && ${command}`]);
   }
 
   async processes(): Promise<ProcessStatus[]> {
