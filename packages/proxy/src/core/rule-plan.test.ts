@@ -73,6 +73,45 @@ describe("planRules()", () => {
   });
 });
 
+describe("session affinity", () => {
+  const two = [{ ip: "10.244.1.2" }, { ip: "10.244.1.3" }];
+  const sticky = plan({ sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } }, two);
+  const [name, chain] = [...sticky.chains][0] ?? ["", []];
+
+  it("sends a client back to the endpoint that remembers it, else to any with equal chance", () => {
+    const sets = ["10x244x1x2", "10x244x1x3"].map((ip) => `aff-${name}-${ip}-8080`);
+    expect(chain.slice(-4)).toEqual([
+      `meta l4proto tcp ip saddr @${sets[0]} update @${sets[0]} { ip saddr } dnat to 10.244.1.2:8080`,
+      `meta l4proto tcp ip saddr @${sets[1]} update @${sets[1]} { ip saddr } dnat to 10.244.1.3:8080`,
+      `meta l4proto tcp numgen random mod 2 0 update @${sets[0]} { ip saddr } dnat to 10.244.1.2:8080`,
+      `meta l4proto tcp update @${sets[1]} { ip saddr } dnat to 10.244.1.3:8080`,
+    ]);
+    expect([...sticky.affinitySets]).toEqual(sets.map((set) => [set, 60]));
+  });
+
+  it("lasts three hours unless said otherwise, and none is kept without it", () => {
+    expect([...plan({ sessionAffinity: "ClientIP" }, two).affinitySets.values()]).toEqual([10_800, 10_800]);
+    expect(plan({ sessionAffinity: "None" }, two).affinitySets.size).toBe(0);
+  });
+
+  it("forgets with the endpoint that went", () => {
+    const fewer = plan({ sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } }, two.slice(1));
+    expect(formatIncrement(sticky, fewer)).toMatch(/delete set ip \S+ aff-\S+-10x244x1x2-8080/);
+  });
+});
+
+describe("endpoint readiness", () => {
+  it.each([
+    ["ready ones alone", [{ ip: "10.244.1.2" }, { ip: "10.244.1.3", ready: false }], ["10.244.1.2"]],
+    ["terminating ones that still serve, when none is ready", [{ ip: "10.244.1.3", ready: false, serving: true }], ["10.244.1.3"]],
+    ["none, and refuses", [{ ip: "10.244.1.3", ready: false }], []],
+  ])("takes %s", (_, endpoints, ips) => {
+    const rules = plan({}, endpoints);
+    expect([...rules.chains.values()].flat().flatMap((rule) => rule.match(/10\.244\.\d+\.\d+(?=:)/g) ?? [])).toEqual(ips);
+    expect(rules.elements.get("no-endpoint-services")?.size).toBe(ips.length === 0 ? 1 : 0);
+  });
+});
+
 describe("formatIncrement()", () => {
   it("is empty when nothing changed", () => {
     expect(formatIncrement(plan({}, [{ ip: "10.244.1.2" }]), plan({}, [{ ip: "10.244.1.2" }]))).toBe("");
