@@ -14,46 +14,13 @@ import {
 import { ImageStore } from "./drivers/images/image-store.js";
 import { Launcher } from "./drivers/launcher.js";
 import { observeNodeRights } from "./drivers/node-facts.js";
+import { busyboxLayer, busyboxPath } from "./testing/busybox-image.js";
 import { type CRIClient, call, connectCRI } from "./testing/cri-client.js";
 import { createTestNode, eventually, type TestNode } from "./testing/node-harness.js";
-import { type TestFile, TestRegistry } from "./testing/test-registry.js";
+import { TestRegistry } from "./testing/test-registry.js";
 
 const isRoot = process.geteuid?.() === 0;
-const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
-const describeNode = isRoot && busybox !== undefined ? describe : describe.skip;
-
-function busyboxLayer(): TestFile[] {
-  const applets = [
-    "sh",
-    "echo",
-    "cat",
-    "sleep",
-    "id",
-    "true",
-    "false",
-    "ls",
-    "seq",
-    "nc",
-    "hostname",
-    "dd",
-    "tail",
-    "mount",
-    "grep",
-    "stty",
-    "touch",
-    "wc",
-    "kill",
-  ];
-  return [
-    { header: { name: "bin/", type: "directory", mode: 0o755 } },
-    { header: { name: "bin/busybox", mode: 0o755 }, content: readFileSync(busybox as string) },
-    ...applets.map((name) => ({ header: { name: `bin/${name}`, type: "symlink" as const, linkname: "busybox" } })),
-    { header: { name: "etc/", type: "directory", mode: 0o755 } },
-    { header: { name: "etc/passwd" }, content: "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n" },
-    { header: { name: "etc/group" }, content: "root:x:0:\nalice:x:1000:\nvideo:x:44:alice\n" },
-    { header: { name: "tmp/", type: "directory", mode: 0o1777 } },
-  ];
-}
+const describeNode = isRoot && busyboxPath !== undefined ? describe : describe.skip;
 
 describeNode("runtime on a node of namespaces", () => {
   let node: TestNode;
@@ -305,7 +272,7 @@ describeNode("runtime on a node of namespaces", () => {
   }, 30_000);
 
   it("keeps limits, read-only roots, mounts and capabilities", async () => {
-    const shared = join(node.directory, "shared");
+    const shared = join(node.directory, "given");
     mkdirSync(shared);
     const id = await start(
       await run(),

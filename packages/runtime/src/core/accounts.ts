@@ -32,15 +32,17 @@ interface GroupEntry {
  * `groups` are the ones that /etc/group lists the user in. Throws RangeError, in containerd's words, for unknown names.
  */
 export function resolveUser(text: string, files: AccountFiles): Account {
-  const [userText = "", groupText] = text.split(":");
+  const [named = "", groupText] = text.split(":");
+  // Nobody named is root, with what the files say of root.
+  const userText = named === "" ? "0" : named;
   const accounts = parsePasswd(files.passwd);
   const groups = parseGroup(files.group);
   const isNumber = /^\d+$/.test(userText);
   const entry =
     accounts.find((account) => account.name === userText) ??
     (isNumber ? accounts.find((account) => account.uid === Number(userText)) : undefined);
-  if (entry === undefined && !isNumber && userText !== "") throw new RangeError("no users found");
-  const uid = entry?.uid ?? Number(userText || "0");
+  if (entry === undefined && !isNumber) throw new RangeError("no users found");
+  const uid = entry?.uid ?? Number(userText);
   const gid = groupText === undefined || groupText === "" ? (entry?.gid ?? 0) : resolveGroup(groupText, groups);
   const memberships = entry === undefined ? [] : groups.filter((group) => group.members.includes(entry.name)).map((group) => group.gid);
   return { uid, gid, groups: memberships, home: entry?.home || "/" };

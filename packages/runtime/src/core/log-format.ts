@@ -1,7 +1,8 @@
 // The log format of the Container Runtime Interface: "<RFC3339 time> <stream> <P|F> <text>".
 //
 // F1. A line of more than lineBytesMax bytes is split: all parts but the last are tagged P.
-// F2. Text without newline is held until its newline, or until flush() at the stream's end, which writes it tagged F.
+// F2. Text without newline is held until its newline, or until flush() at the stream's end, which writes it tagged P: no newline
+//     ever came, and readers must not show one.
 // Source: kubernetes cri-api log format; containerd's sizes and trimmed nanoseconds.
 
 export type LogStream = "stdout" | "stderr";
@@ -44,7 +45,7 @@ export class LogFormatter {
 
   /** What is left at the stream's end. */
   flush(timestamp: string): Uint8Array[] {
-    return this.#heldBytes === 0 ? [] : [this.#take(timestamp, "F")];
+    return this.#heldBytes === 0 ? [] : [this.#take(timestamp, "P")];
   }
 
   #hold(bytes: Uint8Array): void {

@@ -104,7 +104,8 @@ export class Containers {
 
   async create(sandbox: SandboxRecord, config: ContainerConfig): Promise<string> {
     if (config.metadata === undefined) throw new RuntimeError("INVALID_ARGUMENT", "container config must include metadata");
-    if (sandbox.state.name !== "ready") throw new RuntimeError("UNKNOWN", `sandbox container "${sandbox.id}" is not running`);
+    if (sandbox.state.name !== "ready")
+      throw new RuntimeError("NOT_FOUND", `failed to get sandbox container task: no running task found: task ${sandbox.id} not found`);
     const id = randomBytes(32).toString("hex");
     const name = containerName(config, sandbox.config);
     const holder = this.#names.get(name);

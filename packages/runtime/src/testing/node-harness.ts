@@ -1,6 +1,6 @@
 // A node for tests: network, mount, uts, ipc and pid namespaces with an init of its own, in which a runtime is started and killed.
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,6 +26,8 @@ export interface TestNode {
   readonly socket: string;
   /** The node's init, for nsenter. */
   readonly initPID: number;
+  /** Words that run a program in the node. */
+  readonly enter: readonly string[];
   /** The cgroup parent for this node's pods. */
   readonly cgroupParent: string;
   /** Starts the runtime, again after a kill; resolves when its socket answers. */
@@ -35,84 +37,68 @@ export interface TestNode {
   close(): Promise<void>;
 }
 
-/** Makes the node. Its network has a loopback interface and nothing else; `registryPort` of the machine's loopback is not reachable. */
-export async function createTestNode(flags: readonly string[] = []): Promise<TestNode> {
+/** Starts a runtime in the node; `enter` are the words that run a program there. */
+export type RuntimeStarter = (node: {
+  readonly directory: string;
+  readonly socket: string;
+  readonly enter: readonly string[];
+}) => ChildProcess;
+
+export const startLenjRuntime =
+  (...flags: readonly string[]): RuntimeStarter =>
+  ({ directory, socket, enter }) =>
+    spawnIn(enter, [
+      process.execPath,
+      fileURLToPath(new URL("../main.js", import.meta.url)),
+      `--listen=unix://${socket}`,
+      `--root=${directory}/root`,
+      `--state=${directory}/state/runtime`,
+      "--pod-cidr=10.244.7.0/24",
+      ...flags,
+    ]);
+
+export function spawnIn(enter: readonly string[], command: readonly string[]): ChildProcess {
+  const [program = "", ...args] = [...enter, ...command];
+  return spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** Makes the node. Its network has a loopback interface and nothing else: nothing of the machine's can be reached. */
+export async function createTestNode(starter: RuntimeStarter = startLenjRuntime()): Promise<TestNode> {
   const directory = mkdtempSync(join(tmpdir(), "lenj-runtime-"));
   const socket = join(directory, "runtime.sock");
-  const requests = join(directory, "requests");
-  writeFileSync(requests, "");
   // Mounts of sandboxes stay in the namespace; the init reaps what shims leave.
   const init = `
-mount -t tmpfs lenj-state ${directory}/state 2>/dev/null || { mkdir -p ${directory}/state && mount -t tmpfs lenj-state ${directory}/state; }
+set -e
+mkdir -p ${directory}/state ${directory}/shared
+mount -t tmpfs lenj-run /run
+mount --bind ${directory}/shared ${directory}/shared
+mount --make-rshared ${directory}/shared
 ip link set lo up
+mount -t tmpfs lenj-state ${directory}/state
+set +e
 while :; do sleep 1000 & wait; done`;
-  const namespace: ChildProcess = spawn(
-    "unshare",
-    [
-      "--net",
-      "--mount",
-      "--uts",
-      "--ipc",
-      "--pid",
-      "--fork",
-      "--kill-child=SIGKILL",
-      "--mount-proc",
-      "--propagation",
-      "private",
-      "sh",
-      "-c",
-      init,
-    ],
-    { stdio: ["ignore", "ignore", "inherit"] },
-  );
-  const initPID = await eventually("the node's init", () => {
-    try {
-      const children = readFileSync(`/proc/${namespace.pid}/task/${namespace.pid}/children`, "utf8").trim();
-      return children === "" ? undefined : Number(children.split(" ")[0]);
-    } catch {
-      return undefined;
-    }
-  });
+  const namespace: ChildProcess = spawn("unshare", [...unshareFlags, "sh", "-c", init], { stdio: ["ignore", "ignore", "inherit"] });
+  const initPID = await eventually("the node's init", () => childOf(namespace.pid));
   await eventually("the node's state directory", () => readFileSync(`/proc/${initPID}/mounts`, "utf8").includes("lenj-state"));
-  const main = fileURLToPath(new URL("../main.js", import.meta.url));
+  const enter = ["nsenter", "--target", String(initPID), "--net", "--mount", "--uts", "--ipc", "--pid", "--"];
   let runtime: ChildProcess | undefined;
-  const cgroupParent = `/lenj-test-${process.pid}-${initPID}`;
   return {
     directory,
     socket,
     initPID,
-    cgroupParent,
+    enter,
+    cgroupParent: `/lenj-test-${process.pid}-${initPID}`,
     startRuntime: async () => {
       rmSync(socket, { force: true });
-      runtime = spawn(
-        "nsenter",
-        [
-          "--target",
-          String(initPID),
-          "--net",
-          "--mount",
-          "--uts",
-          "--ipc",
-          "--pid",
-          "--",
-          process.execPath,
-          main,
-          `--listen=unix://${socket}`,
-          `--root=${directory}/root`,
-          `--state=${directory}/state/runtime`,
-          "--pod-cidr=10.244.7.0/24",
-          ...flags,
-        ],
-        { stdio: ["ignore", "ignore", "inherit"] },
-      );
+      runtime = starter({ directory, socket, enter });
       await eventually("the runtime's socket", () => existsSync(socket));
     },
     killRuntime: async () => {
       const child = runtime;
       if (child?.pid === undefined) return;
       const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-      const inner = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ")[0];
-      process.kill(Number(inner || child.pid), "SIGKILL");
+      // nsenter forks to be in the process namespace: the runtime is its child.
+      process.kill(childOf(child.pid) ?? child.pid, "SIGKILL");
       await ended;
       runtime = undefined;
     },
@@ -130,4 +116,18 @@ while :; do sleep 1000 & wait; done`;
       });
     },
   };
+}
+
+const unshareFlags = [
+  ...["--net", "--mount", "--uts", "--ipc", "--pid", "--fork"],
+  ...["--kill-child=SIGKILL", "--mount-proc", "--propagation", "private"],
+];
+
+function childOf(pid: number | undefined): number | undefined {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+    return children === "" ? undefined : Number(children.split(" ")[0]);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,7 @@
-// A registry for tests: images made in memory, served over plain HTTP on loopback, for every registry name (as a mirror).
+// A registry for tests: images made in memory, served on loopback over HTTP or HTTPS, with or without login.
 import { createHash } from "node:crypto";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { type Header, pack } from "tar-stream";
@@ -18,6 +19,19 @@ export interface TestImage {
   readonly config?: Record<string, unknown>;
 }
 
+export interface TestTLS {
+  readonly key: string;
+  readonly cert: string;
+}
+
+/** What a client has to know, and the token it gets for it. */
+export interface TestLogin {
+  readonly username: string;
+  readonly password: string;
+  readonly token: string;
+}
+
+const indexType = "application/vnd.oci.image.index.v1+json";
 const architectures: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
 export class TestRegistry {
@@ -26,10 +40,13 @@ export class TestRegistry {
   readonly requests: string[] = [];
   #server: Server | undefined;
   url = "";
+  /** "127.0.0.1:port" */
+  host = "";
 
-  async listen(): Promise<void> {
-    this.#server = createServer((request, response) => {
+  async listen(options: { readonly port?: number; readonly tls?: TestTLS; readonly login?: TestLogin } = {}): Promise<void> {
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
       this.requests.push(`${request.method} ${request.url}`);
+      if (options.login !== undefined && this.#isHandledByLogin(options.login, request, response)) return;
       const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^?]+)/.exec(request.url ?? "");
       const body = match?.[2] === "blobs" ? this.#blobs.get(match[3] ?? "") : this.#manifests.get(`${match?.[1]}:${match?.[3]}`);
       if (body === undefined) {
@@ -40,13 +57,36 @@ export class TestRegistry {
       }
       response
         .writeHead(200, {
-          "content-type": match?.[2] === "manifests" ? "application/vnd.oci.image.manifest.v1+json" : "application/octet-stream",
+          "content-type": match?.[2] === "manifests" ? mediaTypeOf(body) : "application/octet-stream",
           "content-length": body.length,
         })
         .end(body);
-    });
-    await new Promise<void>((resolve) => this.#server?.listen(0, "127.0.0.1", resolve));
-    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    };
+    this.#server = options.tls === undefined ? createServer(serve) : createSecureServer(options.tls, serve);
+    await new Promise<void>((resolve) => this.#server?.listen(options.port ?? 0, "127.0.0.1", resolve));
+    this.host = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    this.url = `${options.tls === undefined ? "http" : "https"}://${this.host}`;
+  }
+
+  // Docker's token authentication: content is refused with a challenge, its realm trades the password for a token.
+  #isHandledByLogin(login: TestLogin, request: IncomingMessage, response: ServerResponse): boolean {
+    const authorization = request.headers.authorization;
+    if (request.url?.startsWith("/token?")) {
+      const isKnown = authorization === `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
+      response
+        .writeHead(isKnown ? 200 : 401, { "content-type": "application/json" })
+        .end(JSON.stringify(isKnown ? { token: login.token } : { errors: [{ code: "UNAUTHORIZED", message: "wrong password" }] }));
+      return true;
+    }
+    if (authorization === `Bearer ${login.token}`) return false;
+    const repository = /^\/v2\/(.+)\/(?:manifests|blobs)\//.exec(request.url ?? "")?.[1] ?? "";
+    response
+      .writeHead(401, {
+        "content-type": "application/json",
+        "www-authenticate": `Bearer realm="${this.url}/token",service="test",scope="repository:${repository}:pull"`,
+      })
+      .end('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}');
+    return true;
   }
 
   /** Returns the image's ID. */
@@ -77,9 +117,34 @@ export class TestRegistry {
         layers: layers.map((layer) => describe("application/vnd.oci.image.layer.v1.tar+gzip", layer)),
       }),
     );
-    this.#manifests.set(image.name, manifest);
-    this.#manifests.set(`${image.name.split(":")[0]}:${digestOf(manifest)}`, manifest);
+    this.#addManifest(image.name, manifest);
     return digestOf(config);
+  }
+
+  /** A manifest list: each named image for the architecture in the machine's own words. */
+  addIndex(name: string, images: readonly { readonly name: string; readonly architecture: string }[]): void {
+    const manifests = images.map((image) => {
+      const manifest = this.#manifests.get(image.name) ?? Buffer.alloc(0);
+      const platform = { os: "linux", architecture: image.architecture };
+      return { mediaType: mediaTypeOf(manifest), digest: digestOf(manifest), size: manifest.length, platform };
+    });
+    this.#addManifest(name, Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests })));
+  }
+
+  /** Digest of the manifest under that name. */
+  digest(name: string): string {
+    return digestOf(this.#manifests.get(name) ?? Buffer.alloc(0));
+  }
+
+  #addManifest(name: string, manifest: Buffer): void {
+    this.#manifests.set(name, manifest);
+    this.#manifests.set(`${name.split(":")[0]}:${digestOf(manifest)}`, manifest);
+  }
+
+  /** Answers for the digest of one manifest with another's content. */
+  swapManifest(name: string, digest: string): void {
+    const repository = name.split(":")[0];
+    this.#manifests.set(`${repository}:${digest}`, this.#manifests.get(name) ?? Buffer.alloc(0));
   }
 
   /** Makes every blob's content wrong while its size stays right. */
@@ -102,6 +167,10 @@ async function packFiles(files: readonly TestFile[]): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of tar) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+function mediaTypeOf(manifest: Buffer): string {
+  return (JSON.parse(manifest.toString()) as { mediaType: string }).mediaType;
 }
 
 function digestOf(bytes: Buffer): string {
