@@ -11,6 +11,7 @@ async function start(options: RuntimeProcessOptions, context: ComponentContext):
   const runtime = new Runtime({
     layout: { root: options.root, state: options.state },
     mirrors: options.registryMirror,
+    registryCertificates: options.registryCerts,
     sharedImageRoot: options.sharedImageRoot === "" ? undefined : options.sharedImageRoot,
     podCIDR: options.podCidr,
     seccompDirectory: options.seccompProfileRoot,

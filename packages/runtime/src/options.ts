@@ -7,6 +7,7 @@ export const runtimeFlags = {
   "streaming-address": stringFlag("Address of the exec, attach and port-forward server", "127.0.0.1"),
   "streaming-port": intFlag("Port of that server; 0 picks one", 0),
   "registry-mirror": listFlag("Registries asked first for every image, as URLs"),
+  "registry-certs": stringFlag("Folder of registries' CA certificates: <folder>/<host[:port]>/ca.crt", "/etc/containerd/certs.d"),
   "shared-image-root": stringFlag("Folder of unpacked images that several nodes of a machine share; empty: of this node alone"),
   "pod-cidr": stringFlag("Range of pod addresses until the kubelet names one"),
   "seccomp-profile-root": stringFlag("Folder of Localhost seccomp profiles", "/var/lib/kubelet/seccomp"),

@@ -25,6 +25,8 @@ export interface RuntimeOptions {
   readonly layout: Layout;
   /** Registry base URLs asked before any registry. */
   readonly mirrors: readonly string[];
+  /** Folder of registries' CA certificates. */
+  readonly registryCertificates: string;
   /** Undefined: images belong to this node alone. */
   readonly sharedImageRoot: string | undefined;
   readonly podCIDR: string;
@@ -55,6 +57,7 @@ export class Runtime {
       storeDirectory: options.sharedImageRoot ?? join(layout.root, "images"),
       userName: createHash("sha256").update(layout.root).digest("hex").slice(0, 16),
       mirrors: options.mirrors,
+      certificatesDirectory: options.registryCertificates,
       rights,
       launcher,
       logger,

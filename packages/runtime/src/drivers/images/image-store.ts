@@ -35,7 +35,7 @@ import type { ImageConfig, NodeRights } from "../../core/process-plan.js";
 import { KeyedLock } from "../keyed-lock.js";
 import type { Launcher } from "../launcher.js";
 import { LayerTree } from "./layer-apply.js";
-import { type FetchedManifest, hostsFor, RegistryClient, type RegistryCredentials } from "./registry-client.js";
+import { type FetchedManifest, hostsFor, RegistryClient, type RegistryCredentials, registryCA } from "./registry-client.js";
 
 export interface StoredImage {
   /** "sha256:…": digest of the image's configuration */
@@ -80,6 +80,8 @@ export interface ImageStoreOptions {
   /** Name of this node among the store's users. */
   readonly userName: string;
   readonly mirrors: readonly string[];
+  /** Folder of CA certificates by registry: <folder>/<host[:port]>/ca.crt. */
+  readonly certificatesDirectory?: string;
   readonly rights: NodeRights;
   readonly launcher: Launcher;
   readonly logger: Logger;
@@ -138,7 +140,17 @@ export class ImageStore {
   }
 
   async #pull(reference: ImageReference, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<string> {
-    const client = new RegistryClient(reference, hostsFor(reference.registry, this.options.mirrors), credentials);
+    const certificates = this.options.certificatesDirectory;
+    const hosts = hostsFor(reference.registry, this.options.mirrors, registryCA(reference.registry, certificates) !== undefined);
+    const client = new RegistryClient(reference, hosts, credentials, certificates);
+    try {
+      return await this.#pullWith(client, reference, signal);
+    } finally {
+      await client.close();
+    }
+  }
+
+  async #pullWith(client: RegistryClient, reference: ImageReference, signal: AbortSignal): Promise<string> {
     const top = await client.manifest(reference.digest ?? reference.tag ?? "latest", signal);
     const manifest = await this.#selectPlatform(client, top, signal);
     const { config: configDescriptor, layers } = manifest;

@@ -5,6 +5,10 @@
 // H2. Credentials go to the registry they are for, never to a mirror's or a redirect's host.
 // Source: OCI distribution specification; docker's token authentication.
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { rootCertificates } from "node:tls";
+import { Agent, fetch, type Response } from "undici";
 import { RuntimeError } from "../../core/errors.js";
 import type { ImageReference } from "../../core/image-reference.js";
 
@@ -35,25 +39,58 @@ const manifestTypes = [
 ].join(", ");
 const manifestBytesMax = 8 * 1024 * 1024;
 
-/** Where to ask for images of `registry`, in order. */
-export function hostsFor(registry: string, mirrors: readonly string[]): RegistryHost[] {
+/** Where to ask for images of `registry`, in order. `hasCertificates`: a CA is configured for it, so it speaks TLS also on loopback. */
+export function hostsFor(registry: string, mirrors: readonly string[], hasCertificates = false): RegistryHost[] {
   const own = registry === "docker.io" ? "registry-1.docker.io" : registry;
   const host = own.split(":")[0] ?? "";
-  const scheme = host === "localhost" || host.startsWith("127.") || own.startsWith("[::1]") ? "http" : "https";
+  const isLoopback = host === "localhost" || host.startsWith("127.") || own.startsWith("[::1]");
+  const scheme = isLoopback && !hasCertificates ? "http" : "https";
   return [
     ...mirrors.map((mirror) => ({ base: mirror.replace(/\/+$/, ""), isMirror: true })),
     { base: `${scheme}://${own}`, isMirror: false },
   ];
 }
 
+/** A registry's connections; with its own CA when `<directory>/<host[:port]>/ca.crt` is there, as docker and containerd keep it. */
+function agentFor(base: string, certificatesDirectory: string | undefined): Agent {
+  const own = registryCA(new URL(base).host, certificatesDirectory);
+  return new Agent(own === undefined ? {} : { connect: { ca: [...rootCertificates, own] } });
+}
+
+/** The CA certificates for a registry, PEM; undefined where the system's are enough. Throws RuntimeError UNKNOWN when it cannot be read. */
+export function registryCA(host: string, certificatesDirectory: string | undefined): string | undefined {
+  if (certificatesDirectory === undefined || certificatesDirectory === "") return undefined;
+  try {
+    return readFileSync(join(certificatesDirectory, host, "ca.crt"), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new RuntimeError("UNKNOWN", `failed to read the registry's CA certificate: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 export class RegistryClient {
   readonly #tokens = new Map<string, string>();
+  readonly #agents = new Map<string, Agent>();
 
   constructor(
     private readonly reference: ImageReference,
     private readonly hosts: readonly RegistryHost[],
     private readonly credentials: RegistryCredentials | undefined,
+    private readonly certificatesDirectory?: string,
   ) {}
+
+  /** Ends all connections, also of bodies that are not read to their end. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()));
+  }
+
+  #agent(base: string): Agent {
+    const known = this.#agents.get(base);
+    if (known !== undefined) return known;
+    const agent = agentFor(base, this.certificatesDirectory);
+    this.#agents.set(base, agent);
+    return agent;
+  }
 
   /** Throws RuntimeError NOT_FOUND when no host has it, UNKNOWN for anything else. */
   async manifest(tagOrDigest: string, signal: AbortSignal): Promise<FetchedManifest> {
@@ -105,6 +142,7 @@ export class RegistryClient {
         headers: { "user-agent": "lenj/0.1", ...headers, ...(authorization === undefined ? {} : { authorization }) },
         redirect: "follow",
         signal,
+        dispatcher: this.#agent(host.base),
       });
     };
     let response = await send();
@@ -146,6 +184,7 @@ export class RegistryClient {
       scope: parameters["scope"] ?? `repository:${this.reference.repository}:pull`,
       basic,
       identityToken: credentials?.identityToken ?? "",
+      dispatcher: this.#agent(new URL(realm).origin),
       signal,
     });
     this.#tokens.set(host.base, `Bearer ${token}`);
@@ -154,7 +193,14 @@ export class RegistryClient {
 
 async function fetchToken(
   realm: string,
-  options: { service: string; scope: string; basic: string | undefined; identityToken: string; signal: AbortSignal },
+  options: {
+    service: string;
+    scope: string;
+    basic: string | undefined;
+    identityToken: string;
+    dispatcher: Agent;
+    signal: AbortSignal;
+  },
 ): Promise<string> {
   let response: Response;
   if (options.identityToken !== "") {
@@ -165,12 +211,16 @@ async function fetchToken(
       scope: options.scope,
       refresh_token: options.identityToken,
     });
-    response = await fetch(realm, { method: "POST", body: form, signal: options.signal });
+    response = await fetch(realm, { method: "POST", body: form, signal: options.signal, dispatcher: options.dispatcher });
   } else {
     const url = new URL(realm);
     if (options.service !== "") url.searchParams.set("service", options.service);
     url.searchParams.set("scope", options.scope);
-    response = await fetch(url, { headers: options.basic === undefined ? {} : { authorization: options.basic }, signal: options.signal });
+    response = await fetch(url, {
+      headers: options.basic === undefined ? {} : { authorization: options.basic },
+      signal: options.signal,
+      dispatcher: options.dispatcher,
+    });
   }
   if (!response.ok)
     throw new RuntimeError(
