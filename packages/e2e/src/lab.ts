@@ -191,12 +191,12 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals = "SIGKIL
 /** `describe` where labs can run, else skipped by name; in CI nothing is skipped. */
 export function describeLab(name: string, body: () => void): void {
   (canRunLabs || process.env["CI"] === "true" ? describe : describe.skip)(name, () => {
-    // Hooks run in the opposite order of their registration: the file's own come first.
+    body();
+    // Hooks run in the order of their registration: the file's own, which still need the lab, come first.
     afterAll(async () => {
       if (sharedInThisFile === undefined) return;
       await sharedInThisFile.lab.down();
       rmSync(sharedInThisFile.state, { recursive: true, force: true });
     }, 60_000);
-    body();
   });
 }
