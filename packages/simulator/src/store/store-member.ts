@@ -5,7 +5,7 @@
 // S1. Data is opened by the store's own code, also after a whole state arrived; nothing is carried over in memory.
 // S2. Observers hear of what leaves the replica at the moment it leaves; they report violations and never throw into the store.
 import { SeededRandom, silentLogger } from "@lenj/base";
-import type { ConfChange, MemberID, MemoryLog, Message, RaftNode, Ready, SnapMessage } from "@lenj/raft";
+import type { ConfChange, MemberID, MemoryLog, Message, RaftNode, Ready } from "@lenj/raft";
 import type { RpcCall } from "@lenj/rpc-server";
 import { isStoreError, StoreError } from "@lenj/store/core";
 import {
@@ -29,7 +29,7 @@ import type { Plant } from "./plants/plant.js";
 import { electionTicks, heartbeatMs, type StoreOptions } from "./store-options.js";
 import { SimulatedProcess, SkewedClock } from "./world/process.js";
 import type { SimulatedDisk } from "./world/simulated-disk.js";
-import { SimulatedTransport, type StateChunks } from "./world/simulated-transport.js";
+import { SimulatedTransport, type StateTransfer } from "./world/simulated-transport.js";
 
 export const clusterID = 0xc105n;
 const restartAfterFailureMs = 500;
@@ -199,7 +199,7 @@ export class StoreMember {
   }
 
   /** A whole state of the leader; see the store's peer service. */
-  receiveState(message: SnapMessage, chunks: StateChunks, done: (ok: boolean) => void): void {
+  receiveState(transfer: StateTransfer, done: (ok: boolean) => void): void {
     const process = this.#process;
     if (process === undefined || !this.isUp) {
       done(false);
@@ -211,19 +211,20 @@ export class StoreMember {
     };
     this.connections.add(connection);
     process.run(() => {
-      this.#takeState(process, message, chunks).then(
+      this.#takeState(process, transfer).then(
         () => settle(true),
         () => settle(false),
       );
     });
   }
 
-  async #takeState(process: SimulatedProcess, message: SnapMessage, chunks: StateChunks): Promise<void> {
+  async #takeState(process: SimulatedProcess, { message, chunks, transferMs }: StateTransfer): Promise<void> {
     if (this.#receiving || this.#opened === undefined) throw new Error("another snapshot is being received");
     this.#receiving = true;
     try {
       const isLate = message.snapshot.metadata.index <= this.applied;
       if (isLate && !this.services.plant.takesLateSnapshots) return;
+      await new Promise<void>((resolve) => process.after(transferMs, resolve));
       const { database, rows } = this.disk.openIncoming(process);
       for (const chunk of chunks) {
         const kept = this.services.plant.losesPartOfState ? chunk.filter((_, at) => at !== chunk.length >> 1) : chunk;

@@ -4,7 +4,7 @@ import { runStoreSimulation } from "./store-simulation.js";
 const violationOf = async (seed: number): Promise<string | undefined> => (await runStoreSimulation(deriveStoreOptions(seed))).violation;
 
 describe("runStoreSimulation()", () => {
-  it.each(Array.from({ length: 12 }, (_, block) => block * 10 + 1))(
+  it.each([1, 11])(
     "keeps every guarantee, ten seeds from %i",
     async (first) => {
       for (let seed = first; seed < first + 10; seed += 1) {
@@ -29,6 +29,7 @@ describe("runStoreSimulation()", () => {
   it.each([
     [15, "the time written down before a renewal, counted from by the next leader"],
     [30, "a renewal at a leader that had not applied the grant"],
+    [277, "a snapshot overtaken while it came in"],
     [75, "a checkpoint that undid a renewal"],
     [98, "a watch opened while the state was replaced"],
   ])(

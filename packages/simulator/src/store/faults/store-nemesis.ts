@@ -153,7 +153,8 @@ export class StoreNemesis {
     const { members, loop } = this.cluster;
     const voters = this.cluster.membership()?.voters ?? [];
     if (voters.length < 3 || !voters.includes(member.id) || members.some((other) => other.disk.isDamaged && !other.isGone)) return;
-    if (this.operator.isBusy) return;
+    // Who is up may not have heard of the newest change: only a leader is sure to know that more than two vote.
+    if (this.operator.isBusy || this.cluster.leader() === undefined) return;
     const where = member.disk.flipBit();
     loop.trace(`flipped ${member.id} ${where}`);
     // Whether or not it is ever read: the operator replaces what is known to be bad.

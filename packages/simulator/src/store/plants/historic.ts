@@ -27,7 +27,7 @@ const onWrite = (
 ): Plant => ({
   ...noPlant,
   folder: (folder) => ({
-    installIncoming: () => folder.installIncoming(),
+    ...folder,
     open: async (which) => {
       const database = await folder.open(which);
       if (which !== name) return database;
@@ -80,6 +80,7 @@ function restoredWithout(prefix: string): Plant {
     folder: (folder, member): DataFolder => {
       let hasInstalled = false;
       return {
+        ...folder,
         installIncoming: () => {
           const before = member.disk.installed;
           folder.installIncoming();
@@ -204,7 +205,7 @@ export const historicBugs: readonly HistoricBug[] = [
     plant: () => ({
       ...noPlant,
       folder: (folder) => ({
-        installIncoming: () => folder.installIncoming(),
+        ...folder,
         open: async (name) => {
           const database = await folder.open(name);
           const get = database.get.bind(database);
@@ -233,7 +234,11 @@ export const historicBugs: readonly HistoricBug[] = [
     name: "18055",
     symptom: "a second snapshot soon after the first breaks the member",
     planted: "a snapshot older than the state is taken all the same",
-    plant: () => ({ ...noPlant, takesLateSnapshots: true }),
+    plant: () => ({
+      ...noPlant,
+      takesLateSnapshots: true,
+      folder: (folder) => ({ ...folder, dropIncoming: () => folder.installIncoming() }),
+    }),
   },
   {
     name: "18667",

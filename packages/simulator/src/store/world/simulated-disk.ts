@@ -23,8 +23,6 @@ export class SimulatedDisk {
   fsyncMs: () => number;
   /** Writes fail while it is. */
   isFull = false;
-  /** Changes what is written, or when one hears of it; plants bugs. */
-  mangle: ((name: DatabaseName, engine: SimulatedEngine) => SimulatedEngine) | undefined;
   /** A bit was flipped here: what reads it may refuse to go on. */
   isDamaged = false;
   /** Installations of whole states. */
@@ -38,21 +36,21 @@ export class SimulatedDisk {
     this.fsyncMs = fsyncMs;
   }
 
-  get hasIncoming(): boolean {
-    return this.#incoming !== undefined;
-  }
-
   folder(host: EngineHost): DataFolder {
     return {
+      hasIncoming: () => this.#incoming !== undefined,
       installIncoming: () => {
         if (this.#incoming === undefined) return;
         this.#databases.state = this.#incoming;
         this.#incoming = undefined;
         this.installed += 1;
       },
+      dropIncoming: () => {
+        this.#incoming = undefined;
+      },
       open: (name) => {
-        const engine = new SimulatedEngine(this.#databases[name], this, host);
-        return Promise.resolve(new LevelDatabase(this.mangle?.(name, engine) ?? engine, `${this.label}/${name}`));
+        const rows = name === "incoming" ? (this.#incoming ?? new Map()) : this.#databases[name];
+        return Promise.resolve(new LevelDatabase(new SimulatedEngine(rows, this, host), `${this.label}/${name}`));
       },
     };
   }

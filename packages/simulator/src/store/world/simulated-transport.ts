@@ -6,6 +6,8 @@ import type { SimulatedProcess } from "./process.js";
 
 /** A call to a peer is given up after this long. */
 const callTimeoutMs = 5_000;
+/** Share of whole states that take so long that the receiver may have moved on meanwhile. */
+const slowStatesPerMille = 200;
 
 export interface TransportParts {
   readonly id: bigint;
@@ -17,7 +19,12 @@ export interface TransportParts {
   readonly onSent: (message: Message) => void;
 }
 
-export type StateChunks = readonly (readonly (readonly [key: Buffer, value: Buffer])[])[];
+/** A whole state on its way: its head is there, the rest takes `transferMs`. */
+export interface StateTransfer {
+  readonly message: SnapMessage;
+  readonly chunks: readonly (readonly (readonly [key: Buffer, value: Buffer])[])[];
+  readonly transferMs: number;
+}
 
 /** A member's ways to its peers: the network's faults, with the promises that the real transport makes. */
 export class SimulatedTransport implements PeerTransport, LeaseForwarder {
@@ -82,18 +89,21 @@ export class SimulatedTransport implements PeerTransport, LeaseForwarder {
   async #ship(message: SnapMessage): Promise<boolean> {
     const { backend, network, process, id } = this.parts;
     await backend.flush();
-    const chunks: (readonly (readonly [Buffer, Buffer])[])[] = [];
+    const chunks: StateTransfer["chunks"][number][] = [];
     for await (const rows of backend.allRows()) if (rows.length > 0) chunks.push(rows);
     const { loop } = network;
     return await new Promise<boolean>((resolve) => {
-      // A stream may break off at any point; what arrived by then is thrown away.
+      // A stream may break off at any point; what arrived by then is thrown away. Or all of it arrives, and the word of that does not.
       const breaks = loop.chance(network.lossPerMille / 2);
-      loop.after(loop.between(5, 400), () => {
+      const losesAnswer = loop.chance(network.lossPerMille / 2 + 50);
+      const transferMs = loop.chance(slowStatesPerMille) ? loop.between(400, 5_000) : loop.between(5, 400);
+      loop.after(loop.between(...network.options.delayMs), () => {
         const receiver = this.parts.peer(message.to);
         const isLost = breaks || receiver === undefined || network.isCut(id, message.to);
-        const done = (ok: boolean): void => loop.after(loop.between(...network.options.delayMs), () => process.run(() => resolve(ok)));
-        if (isLost) done(false);
-        else receiver.receiveState(message, chunks, done);
+        const done = (ok: boolean): void =>
+          loop.after(loop.between(...network.options.delayMs), () => process.run(() => resolve(ok && !losesAnswer)));
+        if (isLost) loop.after(transferMs, () => done(false));
+        else receiver.receiveState({ message, chunks, transferMs }, done);
       });
     });
   }

@@ -4,21 +4,25 @@
 // Not:   where the databases are (DataFolder), what their rows mean (backend, log, state machine).
 // O1. A state that is ahead of the log is a snapshot that the log has not followed yet: the log is restarted after it.
 // O2. A state that ends before the log begins cannot be brought up to date from here: refused.
+// O3. A whole state that arrived takes the place of the one in use only when it is newer: the member may have gone on while it came.
 import type { Clock } from "@lenj/base";
 import { bootstrapLog, type ConfChange, type HardState, MemoryLog } from "@lenj/raft";
 import { decodeApplied } from "../../core/command.js";
-import { StoreError } from "../../core/errors.js";
+import { isStoreError, StoreError } from "../../core/errors.js";
 import { StateMachine } from "../../core/state-machine.js";
-import { LevelBackend, readApplied } from "./level-backend.js";
+import { appliedRow, LevelBackend, readApplied } from "./level-backend.js";
 import type { LevelDatabase } from "./level-database.js";
 import { LevelLog, type StoredLog } from "./level-log.js";
 
 /** Where a member keeps its databases. */
 export interface DataFolder {
-  /** Puts a whole state that arrived from the leader in the place of the one in use, when one waits. */
+  /** Whether a whole state of the leader waits. */
+  hasIncoming(): boolean;
+  /** Puts it in the place of the one in use. */
   installIncoming(): void;
+  dropIncoming(): void;
   /** Opens or creates. */
-  open(name: "state" | "log"): Promise<LevelDatabase>;
+  open(name: "state" | "log" | "incoming"): Promise<LevelDatabase>;
 }
 
 export interface OpenedData {
@@ -35,7 +39,10 @@ export interface OpenedData {
  * nothing is stored. Throws DATA_DAMAGED.
  */
 export async function openData(folder: DataFolder, clock: Clock, firstMembers: readonly ConfChange[]): Promise<OpenedData> {
-  folder.installIncoming();
+  if (folder.hasIncoming()) {
+    if ((await appliedIndexIn(folder, "incoming")) > (await appliedIndexIn(folder, "state"))) folder.installIncoming();
+    else folder.dropIncoming();
+  }
   const backend = await LevelBackend.open(await folder.open("state"), clock);
   try {
     const state = new StateMachine({ backend });
@@ -49,6 +56,20 @@ export async function openData(folder: DataFolder, clock: Clock, firstMembers: r
   } catch (error) {
     await backend.close();
     throw error;
+  }
+}
+
+/** -1 for a state that cannot be read: any other is better. */
+async function appliedIndexIn(folder: DataFolder, name: "state" | "incoming"): Promise<number> {
+  const database = await folder.open(name);
+  try {
+    const stored = database.get(appliedRow(0, 0).key);
+    return stored === undefined ? 0 : decodeApplied(stored).index;
+  } catch (error) {
+    if (isStoreError(error, "DATA_DAMAGED")) return -1;
+    throw error;
+  } finally {
+    await database.close();
   }
 }
 

@@ -70,10 +70,12 @@ export class IncomingState {
 /** Whether a complete state waits to be put in place. */
 export const hasIncoming = (folder: string): boolean => existsSync(completeFolder(folder));
 
-/** Puts a complete state in the place of the one in use. Returns whether there was one. */
-export function installIncoming(folder: string, stateFolder: string): boolean {
-  if (!hasIncoming(folder)) return false;
+/** Puts a complete state in the place of the one in use. */
+export function installIncoming(folder: string, stateFolder: string): void {
   rmSync(stateFolder, { recursive: true, force: true });
   renameSync(completeFolder(folder), stateFolder);
-  return true;
+}
+
+export function dropIncoming(folder: string): void {
+  rmSync(completeFolder(folder), { recursive: true, force: true });
 }
