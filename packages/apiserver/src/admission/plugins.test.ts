@@ -1,4 +1,5 @@
 import { newForbidden } from "@lenj/apimachinery";
+import type { Clock } from "@lenj/base";
 import type { corev1, rbacv1 } from "@lenj/proto/k8s";
 import type { KubeObject } from "../auth/ports.js";
 import { testWrite, type WriteFacts } from "../testing/admission-write.js";
@@ -206,6 +207,34 @@ describe("ServiceAccount", () => {
   ])("refuses %j", async (object, message) => {
     await expect(admit(withAccount(), { of: "/pods", namespace: "ns", object })).rejects.toMatchObject({
       status: { reason: "Forbidden", message },
+    });
+  });
+
+  /** Fires every timer at once. */
+  const hurried: Clock = {
+    monotonicMs: () => 0,
+    wallMs: () => 0,
+    after: (_delayMs, callback) => {
+      queueMicrotask(callback);
+      return { cancel: () => undefined };
+    },
+  };
+
+  it("waits a while for a default account, which is made soon after its namespace", async () => {
+    const { reader, ...rest } = dependencies();
+    let asked = 0;
+    const late = Object.create(reader, {
+      getFresh: { value: () => Promise.resolve((asked += 1) < 10 ? undefined : { metadata: { namespace: "ns", name: "default" } }) },
+    }) as MemoryReader;
+    await expect(
+      admit(serviceAccount({ reader: late, ...rest }, hurried), { of: "/pods", namespace: "ns", object: pod() }),
+    ).resolves.toBeDefined();
+    expect(asked).toBe(10);
+  });
+
+  it("refuses a pod whose default account does not come", async () => {
+    await expect(admit(serviceAccount(dependencies(), hurried), { of: "/pods", namespace: "ns", object: pod() })).rejects.toMatchObject({
+      status: { message: 'pods "p" is forbidden: error looking up service account ns/default: serviceaccount "default" not found' },
     });
   });
 

@@ -1,7 +1,7 @@
 // Gives every pod its service account, and its containers the account's token.
 // Source: plugin/pkg/admission/serviceaccount.
 import { newForbidden } from "@lenj/apimachinery";
-import { SystemRandom } from "@lenj/base";
+import { type Clock, delay, SystemClock, SystemRandom } from "@lenj/base";
 import type { corev1 } from "@lenj/proto/k8s";
 import { mirrorAnnotation } from "../auth/node-graph.js";
 import { visitReferences } from "../auth/pod-references.js";
@@ -16,9 +16,23 @@ const volumePrefix = "kube-api-access-";
 const expirationSeconds = 3_607;
 const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 const pods = { group: "", resource: "pods" };
+const serviceAccounts = { group: "", resource: "serviceaccounts" };
 
-export function serviceAccount({ reader }: AdmissionDependencies): AdmissionPlugin {
+/** The controller makes a namespace's default account soon after the namespace: looked for this often before it counts as missing. */
+const defaultAccountAttempts = 10;
+const retryMs = { least: 100, spread: 100 };
+
+export function serviceAccount({ reader }: AdmissionDependencies, clock: Clock = new SystemClock()): AdmissionPlugin {
   const random = new SystemRandom();
+  const find = async (namespace: string, name: string, signal: AbortSignal): Promise<Account | undefined> => {
+    const intervalMs = retryMs.least + random.below(retryMs.spread);
+    for (let left = name === "default" ? defaultAccountAttempts : 1; ; ) {
+      const account = await reader.getFresh<Account>(serviceAccounts, namespace, name, signal);
+      left -= 1;
+      if (account !== undefined || left === 0) return account;
+      await delay(clock, intervalMs, signal);
+    }
+  };
   return {
     name: "ServiceAccount",
     handles: (operation) => operation === "CREATE",
@@ -31,12 +45,7 @@ export function serviceAccount({ reader }: AdmissionDependencies): AdmissionPlug
         return;
       }
       spec.serviceAccountName ||= "default";
-      const account = await reader.getFresh<Account>(
-        { group: "", resource: "serviceaccounts" },
-        namespace,
-        spec.serviceAccountName,
-        signal,
-      );
+      const account = await find(namespace, spec.serviceAccountName, signal);
       if (account === undefined) {
         const name = pod.metadata?.name ?? "";
         throw newForbidden(
