@@ -2,7 +2,16 @@ export { type Backend, type Table, tables } from "./backend.js";
 export { isMvccError, MvccError, type MvccErrorCode } from "./errors.js";
 export { crc32c, DataHash } from "./hash.js";
 export { endOfKeys, isEmptyRange, isInRange, type Key, type KeyRange, keyFromBytes, keyRangeFromWire, keyToBytes } from "./key-range.js";
-export { type KeyEvent, KeySpace, type KeySpaceOptions, type RangeOptions, type RangeResult, rowBytes } from "./key-space.js";
+export {
+  type KeyEvent,
+  KeySpace,
+  type KeySpaceOptions,
+  type Page,
+  type PageOptions,
+  type RangeOptions,
+  type RangeResult,
+  rowBytes,
+} from "./key-space.js";
 export {
   decodeKey,
   decodeKeyValue,

@@ -38,6 +38,20 @@ export interface RangeOptions {
   readonly countOnly: boolean;
 }
 
+export interface PageOptions {
+  /** Revision to read at. */
+  readonly revision: number;
+  /** Most values to return; at least 1. */
+  readonly limit: number;
+}
+
+/** The first keys of a range. */
+export interface Page {
+  readonly values: EncodedKeyValue[];
+  /** The key that follows the page; undefined when the range ends with it. */
+  readonly next: Key | undefined;
+}
+
 export interface RangeResult {
   readonly values: EncodedKeyValue[];
   /** Keys in the range at that revision, whatever the limit. */
@@ -147,6 +161,19 @@ export class KeySpace {
       return true;
     });
     return { values, count };
+  }
+
+  /** The first values of a range, in key order, at the cost of these alone: nothing past them is counted. Throws COMPACTED or FUTURE_REVISION. */
+  page(range: KeyRange, options: PageOptions): Page {
+    this.checkReadable(options.revision);
+    const values: EncodedKeyValue[] = [];
+    let next: Key | undefined;
+    this.index.visit(range, options.revision, (entry, position) => {
+      if (values.length < options.limit) values.push(this.valueAt(entry, position));
+      else next = entry.key;
+      return next === undefined;
+    });
+    return { values, next };
   }
 
   /** The value of a change that is not a deletion. */

@@ -43,7 +43,12 @@ export function readRange(view: Readable, request: etcdserverpb.RangeRequest, re
   return { kind: "range", revision, values: kept, more, count };
 }
 
-function hasRevisionFilter(request: etcdserverpb.RangeRequest): boolean {
+/** Whether an order other than that in which keys are found is asked for. */
+export function hasSortOrder({ sortTarget, sortOrder }: etcdserverpb.RangeRequest): boolean {
+  return sortTarget !== SortTarget.KEY || sortOrder === SortOrder.DESCEND;
+}
+
+export function hasRevisionFilter(request: etcdserverpb.RangeRequest): boolean {
   return request.minModRevision !== 0 || request.maxModRevision !== 0 || request.minCreateRevision !== 0 || request.maxCreateRevision !== 0;
 }
 
@@ -84,6 +89,6 @@ function comparison(target: etcdserverpb.RangeRequest_SortTarget): (a: KeyValue,
   }
 }
 
-function withoutValue(encoded: EncodedKeyValue): EncodedKeyValue {
+export function withoutValue(encoded: EncodedKeyValue): EncodedKeyValue {
   return encodeKeyValue({ ...decodeKeyValue(encoded), value: emptyValue });
 }

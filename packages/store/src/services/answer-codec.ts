@@ -18,6 +18,21 @@ export function encodeRange(answer: RangeAnswer, header: Header): Buffer {
   return finish(writer);
 }
 
+/** RangeStreamResponse. Only the last chunk of a stream has a header, and says how many there are. */
+export function encodeRangeChunk(
+  values: readonly EncodedKeyValue[],
+  last: { readonly answer: RangeAnswer; readonly header: Header } | undefined,
+): Buffer {
+  let body: Uint8Array;
+  if (last !== undefined) body = encodeRange({ ...last.answer, values }, last.header);
+  else {
+    const writer = new BinaryWriter();
+    for (const value of values) writer.uint32(lengthDelimited(2)).bytes(value);
+    body = writer.finish();
+  }
+  return finish(new BinaryWriter().uint32(lengthDelimited(1)).bytes(body));
+}
+
 export function encodePut(answer: PutAnswer, header: Header): Buffer {
   const writer = start(header);
   if (answer.previous !== undefined) writer.uint32(lengthDelimited(2)).bytes(answer.previous);

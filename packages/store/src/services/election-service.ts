@@ -8,6 +8,7 @@ import type { ServiceContext } from "./context.js";
 import { keyEvents } from "./key-events.js";
 import { createRevisionIs, KeyQueue, prefixEnd, prefixOf } from "./key-queue.js";
 import { KVOperations } from "./kv-operations.js";
+import { PacedStream } from "./paced-stream.js";
 
 export function electionService(context: ServiceContext): RpcHandlers {
   const { header } = context;
@@ -72,16 +73,18 @@ interface Observed {
 /** Tells each leader and each value it proclaims, until the stream ends; values that were replaced meanwhile may be left out. */
 async function observe(context: ServiceContext, queue: KeyQueue, { prefix, stream }: Observed): Promise<never> {
   const { signal } = stream;
+  const paced = new PacedStream(stream);
+  const send = (kv: KeyValue, revision: number): Promise<void> => paced.write({ header: context.header(revision), kv: wireKeyValue(kv) });
   for (;;) {
     const head = await queue.head(prefix);
     const kv = head.kv ?? (await firstPut(context, { prefix, startRevision: head.revision, signal }));
-    await send(context, stream, { kv, revision: head.kv === undefined ? kv.modRevision : head.revision });
+    await send(kv, head.kv === undefined ? kv.modRevision : head.revision);
     const range = { start: keyFromBytes(kv.key), end: undefined };
     const startRevision = Math.max(head.revision, kv.modRevision) + 1;
     watching: for await (const { events, revision } of keyEvents(context, { range, startRevision, signal })) {
       for (const event of events) {
         if (event.type === "delete") break watching;
-        await send(context, stream, { kv: decodeKeyValue(event.value), revision });
+        await send(decodeKeyValue(event.value), revision);
       }
     }
   }
@@ -97,19 +100,6 @@ async function firstPut(
     if (put !== undefined) return decodeKeyValue(put.value);
   }
   throw new StoreError("CANCELED"); // Not reached: the events have no end of their own.
-}
-
-/** Waits while the client does not read. */
-async function send(
-  { header }: ServiceContext,
-  stream: RpcServerStream<v3electionpb.LeaderResponse>,
-  { kv, revision }: { readonly kv: KeyValue; readonly revision: number },
-): Promise<void> {
-  if (stream.write({ header: header(revision), kv: wireKeyValue(kv) }) || stream.signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    stream.onDrain = resolve;
-    stream.onClose = resolve;
-  });
 }
 
 function wireKeyValue(kv: KeyValue): mvccpb.KeyValue {

@@ -34,7 +34,7 @@ export function clientServices(context: ServiceContext): readonly ClientService[
     return { definition, handlers: context.access.secure(definition, handlers) };
   };
   return [
-    behindRules(withEncodedResponses(etcdserverpb.KVService, ["range", "put", "deleteRange", "txn"]), kvService(context)),
+    behindRules(withEncodedResponses(etcdserverpb.KVService, ["range", "rangeStream", "put", "deleteRange", "txn"]), kvService(context)),
     behindRules(withEncodedResponses(etcdserverpb.WatchService, ["watch"]), watchService(context)),
     behindRules(etcdserverpb.LeaseService, leaseService(context)),
     behindRules(etcdserverpb.ClusterService, clusterService(context)),

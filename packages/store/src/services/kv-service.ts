@@ -1,9 +1,10 @@
 // etcdserverpb.KV.
 import type { etcdserverpb } from "@lenj/proto/etcd";
-import type { RpcCall, RpcHandlers } from "@lenj/rpc-server";
+import type { RpcCall, RpcHandlers, RpcServerStream } from "@lenj/rpc-server";
 import { encodeDeleteRange, encodePut, encodeRange, encodeTxn } from "./answer-codec.js";
 import type { ServiceContext } from "./context.js";
 import { KVOperations } from "./kv-operations.js";
+import { rangeStream } from "./range-stream.js";
 
 export function kvService(context: ServiceContext): RpcHandlers {
   const { header } = context;
@@ -13,6 +14,7 @@ export function kvService(context: ServiceContext): RpcHandlers {
       const answer = await kv.range(request, call);
       return encodeRange(answer, header(answer.revision));
     },
+    rangeStream: (request: etcdserverpb.RangeRequest, stream: RpcServerStream<Buffer>) => rangeStream(context, request, stream),
     put: async (request: etcdserverpb.PutRequest, call: RpcCall) => {
       const answer = await kv.put(request, call);
       return encodePut(answer, header(answer.revision));
