@@ -21,6 +21,7 @@ export type Command = Partial<
     | "alarm"
     | "clusterMemberAttrSet"
     | "clusterVersionSet"
+    | "downgradeInfoSet"
     | "authenticate"
     | "authEnable"
     | "authDisable"

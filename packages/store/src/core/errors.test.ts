@@ -11,6 +11,7 @@ const upstream: Readonly<Record<number, readonly string[]>> = {
     "election: not leader",
     '"leader" field must be provided',
     "mutex: session is expired",
+    "etcdserver: unknown method",
   ],
   3: [
     "etcdserver: key is not provided",

@@ -96,6 +96,7 @@ const bareTexts = {
   ELECTION_NOT_LEADER: [2, "election: not leader"],
   ELECTION_LEADER_MISSING: [2, '"leader" field must be provided'],
   LOCK_SESSION_EXPIRED: [2, "mutex: session is expired"],
+  UNKNOWN_METHOD: [2, "etcdserver: unknown method"],
   HEALTH_SERVICE_UNKNOWN: [5, "unknown service"],
 } as const satisfies Record<string, readonly [number, string]>;
 
@@ -142,6 +143,12 @@ export function toGrpcStatus(error: unknown): { readonly code: number; readonly 
   if (translated.code === "CONFIG_INVALID") return { code: grpcStatus.INTERNAL, details: "etcdserver: internal error" };
   if (isBare(translated.code)) return { code: bareTexts[translated.code][0], details: bareTexts[translated.code][1] };
   return { code: wire[translated.code][0], details: `etcdserver: ${wire[translated.code][1]}` };
+}
+
+/** The error whose text a member has sent; undefined for a text that is none of ours. */
+export function storeErrorOfText(text: string): StoreError | undefined {
+  const code = wireErrorCodes.find((known) => defaultMessage(known) === text);
+  return code === undefined ? undefined : new StoreError(code);
 }
 
 /** As Go prints a status: some answers carry the error as text. */

@@ -14,6 +14,7 @@ import { type Authenticated, applyAuthCommand } from "./auth/apply-auth.js";
 import { AuthState } from "./auth/auth-state.js";
 import { authorizeCommand } from "./auth/authorize.js";
 import { SimpleTokens } from "./auth/simple-tokens.js";
+import { ClusterVersion } from "./cluster-version.js";
 import type { Command } from "./command.js";
 import { StoreError } from "./errors.js";
 import { Membership } from "./membership.js";
@@ -42,6 +43,7 @@ export class StateMachine {
   readonly members: Membership;
   readonly alarms: Alarms;
   readonly auth: AuthState;
+  readonly version: ClusterVersion;
   /** Not replicated: what other members' clients got is known here too, but the time left is this member's own. */
   readonly tokens = new SimpleTokens();
   /** What this member has applied since its start. */
@@ -58,6 +60,7 @@ export class StateMachine {
     this.members = new Membership(backend);
     this.alarms = new Alarms(backend);
     this.auth = new AuthState(backend);
+    this.version = new ClusterVersion(backend);
   }
 
   /** Tables in the order in which their rows must be loaded: keys attach themselves to leases. */
@@ -74,11 +77,12 @@ export class StateMachine {
 
   finishLoading(): void {
     this.space.finishLoading();
+    this.version.load();
   }
 
   /** Applies one command. Throws what the requester is to be told; the state is then unchanged. */
   apply(command: Command, context: ApplyContext): Answer {
-    if (this.alarms.has(AlarmType.CORRUPT) && command.alarm === undefined) throw new StoreError("CORRUPT_CLUSTER");
+    if (this.alarms.has(AlarmType.CORRUPT) && touchesData(command)) throw new StoreError("CORRUPT_CLUSTER");
     if (takesSpace(command)) this.#refuseWhenFull();
     authorizeCommand(this, command);
     if (command.put !== undefined) return this.#put(command.put, context);
@@ -90,7 +94,8 @@ export class StateMachine {
     if (command.leaseCheckpoint !== undefined) return this.#checkpoint(command.leaseCheckpoint);
     if (command.alarm !== undefined) return this.#alarm(command.alarm);
     if (command.clusterMemberAttrSet !== undefined) return this.#setAttributes(command.clusterMemberAttrSet);
-    if (command.clusterVersionSet !== undefined) return this.#done();
+    if (command.clusterVersionSet !== undefined) return this.#setVersion(command.clusterVersionSet);
+    if (command.downgradeInfoSet !== undefined) return this.#setDowngrade(command.downgradeInfoSet);
     const outcome = applyAuthCommand(this.auth, this.tokens, command, context);
     if (outcome !== undefined) return this.#authAnswer(outcome.authenticated);
     throw new StoreError("DATA_DAMAGED", "Cannot apply log entry: it holds no command that this version knows");
@@ -165,6 +170,16 @@ export class StateMachine {
     return this.#done();
   }
 
+  #setVersion(request: { readonly ver: string }): Answer {
+    this.version.setVersion(request.ver);
+    return this.#done();
+  }
+
+  #setDowngrade(request: { readonly enabled: boolean; readonly ver: string }): Answer {
+    this.version.setDowngrade(request.enabled, request.ver);
+    return this.#done();
+  }
+
   #authAnswer(made: Authenticated | undefined): Answer {
     if (made === undefined) return this.#done();
     const { username, token, revision: authRevision } = made;
@@ -186,6 +201,11 @@ export class StateMachine {
   #done(): DoneAnswer {
     return { kind: "done", revision: this.space.currentRevision };
   }
+}
+
+/** What a damaged state must not be changed by, and not be deleted from either: it is to be looked at. */
+function touchesData({ put, deleteRange, txn, compaction, leaseGrant, leaseRevoke }: Command): boolean {
+  return [put, deleteRange, txn, compaction, leaseGrant, leaseRevoke].some((request) => request !== undefined);
 }
 
 function takesSpace(command: Command): boolean {

@@ -4,11 +4,10 @@ import type { LevelBackend } from "../drivers/level/level-backend.js";
 import type { Replica } from "../replica/replica.js";
 import type { Access } from "./access.js";
 import type { Header } from "./answer-codec.js";
+import type { MembershipChanges } from "./membership-changes.js";
 
-/** What `etcdctl endpoint status` and version checks of clients see: the etcd whose API this is. */
+/** What `etcdctl endpoint status` and version checks of clients see: the etcd whose API this is. What the cluster runs as: ClusterVersion. */
 export const storeVersion = "3.6.0";
-export const clusterVersion = "3.6.0";
-export const storageVersion = "3.6.0";
 
 export interface LeaseKeeperPort {
   /** Seconds of the lease's full time; undefined: no such lease. Rejects when there is no leader to ask. */
@@ -20,6 +19,7 @@ export interface ServiceContext {
   readonly replica: Replica;
   readonly backend: LevelBackend;
   readonly leases: LeaseKeeperPort;
+  readonly membership: MembershipChanges;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -4,11 +4,14 @@ import { DataHash, decodeMain } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import type { RpcCall, RpcHandlers, RpcServerStream } from "@lenj/rpc-server";
 import { snapshotChunks } from "../backup/snapshot-chunks.js";
+import type { Alarm } from "../core/alarms.js";
 import type { AlarmAnswer } from "../core/answers.js";
+import { parseClusterVersion, shortVersion } from "../core/cluster-version.js";
 import { StoreError } from "../core/errors.js";
-import { type ServiceContext, storageVersion, storeVersion } from "./context.js";
+import { type ServiceContext, storeVersion } from "./context.js";
+import { PacedStream } from "./paced-stream.js";
 
-const { AlarmRequest_AlarmAction: AlarmAction } = etcdserverpb;
+const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
 
 export function maintenanceService(context: ServiceContext): RpcHandlers {
   const { replica, header, backend, access } = context;
@@ -23,7 +26,7 @@ export function maintenanceService(context: ServiceContext): RpcHandlers {
       const status = replica.node.status();
       const errors = [
         ...(replica.leaderID === 0n ? ["etcdserver: no leader"] : []),
-        ...replica.state.alarms.list(0).map((alarm) => `memberID:${alarm.memberID} alarm:${alarm.alarm}`),
+        ...replica.state.alarms.list(0).map((alarm) => alarmText(alarm)),
       ];
       return {
         header: header(replica.state.space.currentRevision),
@@ -36,9 +39,12 @@ export function maintenanceService(context: ServiceContext): RpcHandlers {
         raftAppliedIndex: replica.appliedIndex,
         errors,
         isLearner: replica.state.members.get(replica.config.memberID)?.isLearner ?? false,
-        storageVersion,
+        storageVersion: replica.state.version.version,
         dbSizeQuota: context.quotaBytes,
-        downgradeInfo: { enabled: false, targetVersion: "" },
+        downgradeInfo: {
+          enabled: replica.state.version.downgrade.isEnabled,
+          targetVersion: replica.state.version.downgrade.targetVersion,
+        },
       };
     },
     alarm: async (request: etcdserverpb.AlarmRequest, call: RpcCall): Promise<etcdserverpb.AlarmResponse> => {
@@ -72,7 +78,38 @@ export function maintenanceService(context: ServiceContext): RpcHandlers {
       replica.transferLeadership(request.targetID);
       return { header: header(replica.state.space.currentRevision) };
     },
+    downgrade: async (request: etcdserverpb.DowngradeRequest): Promise<etcdserverpb.DowngradeResponse> => {
+      const version = await downgrade(context, request);
+      return { header: header(replica.state.space.currentRevision), version: shortVersion(version) };
+    },
   };
+}
+
+/** Returns the cluster's version after it. */
+async function downgrade({ replica, logger }: ServiceContext, request: etcdserverpb.DowngradeRequest): Promise<string> {
+  const { DowngradeRequest_DowngradeAction: Action } = etcdserverpb;
+  const check = async (): Promise<string> => {
+    const targetVersion = parseClusterVersion(request.version);
+    await replica.linearizable();
+    replica.state.version.checkDowngrade(targetVersion);
+    return targetVersion;
+  };
+  if (request.action === Action.VALIDATE) await check();
+  else if (request.action === Action.ENABLE) {
+    const targetVersion = await check();
+    await replica.propose({ downgradeInfoSet: { enabled: true, ver: targetVersion } });
+  } else if (request.action === Action.CANCEL) {
+    await replica.linearizable();
+    if (replica.state.version.downgrade.isEnabled) await replica.propose({ downgradeInfoSet: { enabled: false, ver: "" } });
+    // As upstream, whose answer is the same as when there was one.
+    else logger.warn("There is no downgrade to cancel");
+  } else throw new StoreError("UNKNOWN_METHOD");
+  return replica.state.version.version;
+}
+
+/** As Go prints the message: after each field a space. */
+function alarmText({ memberID, alarm }: Alarm): string {
+  return `memberID:${memberID} alarm:${AlarmType[alarm]} `;
 }
 
 /** One chunk after the other, as fast as the client takes them. */
@@ -80,23 +117,10 @@ async function sendSnapshot(
   { backend, replica, header }: ServiceContext,
   stream: RpcServerStream<etcdserverpb.SnapshotResponse>,
 ): Promise<void> {
-  const closed = new AbortController();
-  let wake = (): void => {};
-  stream.onDrain = () => wake();
-  stream.onClose = () => {
-    closed.abort(new StoreError("STOPPED"));
-    wake();
-  };
+  const paced = new PacedStream(stream);
   const head = header(replica.state.space.currentRevision);
-  for await (const { blob, remainingBytes } of snapshotChunks(backend, { signal: closed.signal })) {
-    stream.write({ header: head, remainingBytes, blob, version: storeVersion });
-    while (stream.needsDrain && !closed.signal.aborted) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-    closed.signal.throwIfAborted();
-  }
+  for await (const { blob, remainingBytes } of snapshotChunks(backend, { signal: stream.signal }))
+    await paced.write({ header: head, remainingBytes, blob, version: storeVersion });
 }
 
 /** Over the rows that count at `revision` (0: the current one). */

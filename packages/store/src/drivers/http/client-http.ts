@@ -2,7 +2,7 @@
 // Source: etcd server/embed/serve.go and server/etcdserver/api/etcdhttp.
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
-import { clusterVersion, storageVersion, storeVersion } from "../../services/context.js";
+import { storeVersion } from "../../services/context.js";
 import type { Gateway } from "./gateway.js";
 import { checkHealth, type HealthState, healthChecks, runChecks } from "./health-endpoints.js";
 
@@ -48,7 +48,8 @@ async function answer(options: ClientHTTPOptions, request: IncomingMessage, resp
     const text = await options.metrics.metrics();
     response.writeHead(200, { "content-type": options.metrics.contentType }).end(text);
   } else if (endpoint === "version") {
-    const versions = { etcdserver: storeVersion, etcdcluster: clusterVersion, storage: storageVersion };
+    const { version } = options.replica.state.version;
+    const versions = { etcdserver: storeVersion, etcdcluster: version === "" ? "not_decided" : version, storage: version };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(versions));
   } else await health(options, searchParams, response);
 }
