@@ -2,7 +2,7 @@
 
 import { parseTokenOptions, type TokenOptions } from "./drivers/auth/token-options.js";
 import type { StoreOptions } from "./options.js";
-import { memberIDOf } from "./services/cluster-service.js";
+import { memberIDOf } from "./services/membership-changes.js";
 
 export interface TLSFiles {
   readonly certFile: string;
@@ -29,6 +29,9 @@ export interface StoreConfig {
   readonly initialMembers: readonly InitialMember[];
   readonly isNewCluster: boolean;
   readonly clusterToken: string;
+  /** Refuses membership changes that would cost the quorum. */
+  readonly isReconfigStrict: boolean;
+  readonly learnersMax: number;
   readonly heartbeatMs: number;
   readonly electionTicks: number;
   readonly snapshotCount: number;
@@ -71,13 +74,15 @@ export function createConfig(options: StoreOptions): StoreConfig {
     ),
     isNewCluster: options.initialClusterState === "new",
     clusterToken: options.initialClusterToken,
+    isReconfigStrict: options.strictReconfigCheck,
+    learnersMax: options.maxLearners,
     heartbeatMs: options.heartbeatInterval,
     electionTicks: Math.max(2, Math.round(options.electionTimeout / options.heartbeatInterval)),
     snapshotCount: options.snapshotCount,
     maxRequestBytes: options.maxRequestBytes,
     grpcDriver: options.grpcDriver as "lean" | "grpc-js",
     txnOpsMax: options.maxTxnOps,
-    quotaBytes: options.quotaBackendBytes > 0 ? options.quotaBackendBytes : defaultQuotaBytes,
+    quotaBytes: options.quotaBackendBytes === 0 ? defaultQuotaBytes : options.quotaBackendBytes,
     auth: {
       token: tokenOptions(options.authToken),
       tokenTTLMs: options.authTokenTtl * 1_000,

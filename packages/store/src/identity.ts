@@ -35,16 +35,25 @@ export function readIdentity(folder: string): Identity | undefined {
 
 /** Throws CONFIG_INVALID when the name is not among the initial members. */
 export function createIdentity(folder: string, options: IdentityOptions): Identity {
+  const identity = identityOf(options);
+  writeIdentity(folder, identity);
+  return identity;
+}
+
+/** Of a first member. Throws CONFIG_INVALID when the name is not among the initial members. */
+export function identityOf(options: IdentityOptions): Identity {
   const own = options.initialMembers.find((member) => member.name === options.name);
   if (own === undefined) throw new StoreError("CONFIG_INVALID", `Cannot find ${options.name} in the initial cluster`);
   const hash = createHash("sha1").update(options.clusterToken);
   for (const { id } of options.initialMembers) hash.update(id.toString(16));
-  const identity = { memberID: own.id, clusterID: hash.digest().readBigUInt64BE() };
+  return { memberID: own.id, clusterID: hash.digest().readBigUInt64BE() };
+}
+
+export function writeIdentity(folder: string, identity: Identity): void {
   const file = `${folder}/identity.json`;
   writeFileSync(
     `${file}.tmp`,
     `${JSON.stringify({ layoutVersion, memberID: identity.memberID.toString(16), clusterID: identity.clusterID.toString(16) })}\n`,
   );
   renameSync(`${file}.tmp`, file);
-  return identity;
 }

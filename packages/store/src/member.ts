@@ -4,16 +4,15 @@
 // M1. The data folder carries the identity of member and cluster; data of another member or layout is refused.
 // M2. `opened` is replaced as a whole; faces look it up at every call, so that a replaced state needs no new listeners.
 
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import type { RequestListener } from "node:http";
-import { ChannelCredentials } from "@grpc/grpc-js";
-import { type Clock, type Logger, type Random, tlsPeerOf } from "@lenj/base";
-import { ConfChangeContext, PeerService } from "@lenj/proto/raft";
+import type { Clock, Logger, Random } from "@lenj/base";
+import { type ClusterInfoReply, ConfChangeContext, PeerService } from "@lenj/proto/raft";
 import type { ConfChange, MemoryLog } from "@lenj/raft";
 import type { RpcService } from "@lenj/rpc-server";
 import type { Registry } from "prom-client";
 import { LogArchive } from "./archive/log-archive.js";
-import type { StoreConfig, TLSFiles } from "./config.js";
+import type { StoreConfig } from "./config.js";
 import { toGrpcStatus } from "./core/errors.js";
 import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
 import { Face } from "./drivers/face.js";
@@ -25,14 +24,20 @@ import type { LevelBackend } from "./drivers/level/level-backend.js";
 import { levelFolder } from "./drivers/level/level-folder.js";
 import type { LevelLog } from "./drivers/level/level-log.js";
 import { openData } from "./drivers/level/open-data.js";
+import { peerCredentials } from "./drivers/peer/peer-client.js";
 import { peerService, toPeerStatus } from "./drivers/peer/peer-service.js";
 import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
+import { QuotaKeeper } from "./drivers/quota-keeper.js";
+import { VersionMonitor } from "./drivers/version-monitor.js";
 import { forwardTo } from "./forward-to.js";
-import { createIdentity, type Identity, readIdentity } from "./identity.js";
+import { type Identity, identityOf, readIdentity, writeIdentity } from "./identity.js";
+import { checkNotBootstrapped, joinCluster } from "./join.js";
+import type { PeerAddress } from "./replica/ports.js";
 import { Replica } from "./replica/replica.js";
 import { Access } from "./services/access.js";
-import type { ServiceContext } from "./services/context.js";
+import { type ServiceContext, storeVersion } from "./services/context.js";
 import { addClientServices, type ClientService, checkCall, clientServices } from "./services/index.js";
+import { MembershipChanges } from "./services/membership-changes.js";
 
 const peerMessageBytesMax = 64 * 1024 * 1024;
 /** Room for the frame around a request of the largest size. Upstream: grpcOverheadBytes. */
@@ -54,6 +59,9 @@ interface Opened {
   readonly log: LevelLog;
   readonly transport: GrpcPeerTransport;
   readonly leases: LeaseKeeper;
+  readonly membership: MembershipChanges;
+  readonly quota: QuotaKeeper;
+  readonly versions: VersionMonitor;
   readonly archive: LogArchive | undefined;
 }
 
@@ -89,6 +97,10 @@ export class Member {
     return this.#streams.size;
   }
 
+  get quota(): QuotaKeeper {
+    return this.#opened.quota;
+  }
+
   get backend(): LevelBackend {
     return this.#opened.backend;
   }
@@ -98,8 +110,8 @@ export class Member {
     const { config } = parts;
     const folder = `${config.dataDir}/member`;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const identity = readIdentity(folder) ?? createIdentity(folder, config);
-    const member = new Member(parts, identity, await open(parts, identity));
+    const { identity, peers } = await identify(parts, folder);
+    const member = new Member(parts, identity, await open(parts, identity, peers));
     try {
       member.#attach();
       await member.#listenToPeers();
@@ -119,8 +131,12 @@ export class Member {
   }
 
   #attach(): void {
-    const { replica, backend, transport, leases } = this.#opened;
-    transport.events = { onUnreachable: (id) => replica.reportUnreachable(id), onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok) };
+    const { replica, backend, transport, leases, quota, versions } = this.#opened;
+    transport.events = {
+      onUnreachable: (id) => replica.reportUnreachable(id),
+      onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok),
+      onRemoved: () => replica.onRemoved(),
+    };
     replica.onLeadership = () => {
       this.leaderChanges += 1;
     };
@@ -130,6 +146,8 @@ export class Member {
     replica.failed.then((error) => this.#fail(error)).catch(() => {});
     replica.start();
     leases.start();
+    quota.start();
+    versions.start();
   }
 
   /** Tells the cluster this member's name and client addresses, once it is a member of it. */
@@ -176,6 +194,8 @@ export class Member {
           appliedIndex: () => this.replica.appliedIndex,
           isRemoved: (id) => this.replica.state.members.isRemoved(id),
           step: (messages) => this.replica.step(messages),
+          clusterInfo: () => this.#clusterInfo(),
+          promote: (id) => this.#opened.membership.promoteHere(id),
           localRenew: (id) => this.#opened.leases.localRenew(id),
           localTimes: (id) => this.#opened.leases.localTimes(id),
           replaceState: () => this.#replaceState(),
@@ -184,6 +204,18 @@ export class Member {
       ),
     );
     await face.listen();
+  }
+
+  #clusterInfo(): ClusterInfoReply {
+    const { members, version } = this.replica.state;
+    return {
+      clusterId: this.identity.clusterID,
+      memberId: this.identity.memberID,
+      members: members.list(),
+      removedIds: members.removedIDs(),
+      serverVersion: storeVersion,
+      clusterVersion: version.version,
+    };
   }
 
   async #listenToClients(): Promise<void> {
@@ -248,6 +280,7 @@ export class Member {
       replica,
       backend: forwardTo(() => this.#opened.backend),
       leases: forwardTo(() => this.#opened.leases),
+      membership: forwardTo(() => this.#opened.membership),
       ...{ clock, random, logger, header },
       txnOpsMax: config.txnOpsMax,
       maxRequestBytes: config.maxRequestBytes,
@@ -262,7 +295,7 @@ export class Member {
     this.parts.logger.info("Replacing state by a snapshot of the leader");
     for (const stream of [...this.#streams]) stream.close();
     await closeOpened(this.#opened);
-    const opened = await open(this.parts, this.identity);
+    const opened = await open(this.parts, this.identity, []);
     // Streams that began meanwhile hang on the state that is gone.
     for (const stream of [...this.#streams]) stream.close();
     this.#opened = opened;
@@ -271,7 +304,30 @@ export class Member {
   }
 }
 
-async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
+/** From the data, or else from the running cluster or the flags. With the data of a member that has not learned of the others yet: both. */
+async function identify(parts: MemberParts, folder: string): Promise<{ identity: Identity; peers: readonly PeerAddress[] }> {
+  const { config, logger } = parts;
+  const stored = readIdentity(folder);
+  const options = { ...config, logger };
+  if (config.isNewCluster) {
+    if (stored !== undefined) return { identity: stored, peers: [] };
+    const identity = identityOf(config);
+    await checkNotBootstrapped(identity, options);
+    writeIdentity(folder, identity);
+    return { identity, peers: [] };
+  }
+  try {
+    const { memberID, clusterID, peers } = await joinCluster(options);
+    if (stored === undefined) writeIdentity(folder, { memberID, clusterID });
+    return { identity: stored ?? { memberID, clusterID }, peers };
+  } catch (error) {
+    // What the flags say was true when the member joined, and need not be for ever.
+    if (stored === undefined) throw error;
+    return { identity: stored, peers: [] };
+  }
+}
+
+async function open(parts: MemberParts, identity: Identity, initialPeers: readonly PeerAddress[]): Promise<Opened> {
   const { config, clock, random, logger } = parts;
   const archive = await openArchive(parts, identity);
   const { state, backend, log, memoryLog, applied } = await openData(levelFolder(`${config.dataDir}/member`), clock, firstMembers(config));
@@ -292,11 +348,21 @@ async function open(parts: MemberParts, identity: Identity): Promise<Opened> {
         snapshotCount: config.snapshotCount,
         catchUpEntries,
         maxRequestBytes: config.maxRequestBytes,
-        initialPeers: config.initialMembers,
+        initialPeers,
       },
-      { clock, nextTurn: (run) => void setImmediate(run), random, logger, state, backend, log, memoryLog, transport, archive, applied },
+      {
+        ...{ clock, nextTurn: (run: () => void) => void setImmediate(run), random, logger },
+        ...{ state, backend, log, memoryLog, transport, archive, applied },
+      },
     );
-    return { replica, backend, log, transport, archive, leases: new LeaseKeeper(replica, transport, clock, logger) };
+    const { isReconfigStrict: isStrict, learnersMax, quotaBytes } = config;
+    return {
+      ...{ replica, backend, log, transport, archive },
+      leases: new LeaseKeeper(replica, transport, clock, logger),
+      membership: new MembershipChanges({ replica, forwarder: transport, clock, logger, isStrict, learnersMax }),
+      quota: new QuotaKeeper(replica, quotaBytes, clock, logger),
+      versions: new VersionMonitor(replica, transport, clock, logger),
+    };
   } catch (error) {
     await log.close();
     await backend.close();
@@ -313,7 +379,7 @@ function firstMembers(config: StoreConfig): ConfChange[] {
     return {
       transition: "auto",
       changes: [{ type: "addVoter", memberID: id }],
-      context: ConfChangeContext.encode({ requestId: 0n, member, promote: false }).finish(),
+      context: ConfChangeContext.encode({ requestId: 0n, member, promote: false, learnersMax: 0 }).finish(),
     };
   });
 }
@@ -331,22 +397,13 @@ function catchUpArchive(archive: LogArchive, memoryLog: MemoryLog, appliedIndex:
   for (const entry of memoryLog.entries(first, appliedIndex + 1, Number.MAX_SAFE_INTEGER)) archive.append(entry, 0);
 }
 
-async function closeOpened({ replica, backend, log, transport, leases, archive }: Opened): Promise<void> {
+async function closeOpened({ replica, backend, log, transport, leases, quota, versions, archive }: Opened): Promise<void> {
   leases.close();
+  quota.close();
+  versions.close();
   await replica.close();
   await transport.close();
   await log.close();
   await backend.close();
   await archive?.close();
-}
-
-function peerCredentials(tls: TLSFiles, target: string, isSecure: boolean): ChannelCredentials {
-  if (!isSecure) return ChannelCredentials.createInsecure();
-  const { checkServerIdentity } = tlsPeerOf(target);
-  return ChannelCredentials.createSsl(
-    tls.caFile === "" ? null : readFileSync(tls.caFile),
-    readFileSync(tls.keyFile),
-    readFileSync(tls.certFile),
-    checkServerIdentity === undefined ? {} : { checkServerIdentity },
-  );
 }

@@ -15,6 +15,8 @@ export const storeFlags = {
   "initial-advertise-peer-urls": listFlag("Where other members find this one", ["http://localhost:2380"]),
   "initial-cluster": listFlag("First members of the cluster: name=peer URL, ..."),
   "initial-cluster-state": stringFlag('"new", or "existing" to join a running cluster', "new"),
+  "strict-reconfig-check": boolFlag("Refuse membership changes that would cost the quorum", true),
+  "max-learners": intFlag("Most members that follow without a vote", 1),
   "initial-cluster-token": stringFlag("Keeps clusters on the same addresses apart", "etcd-cluster"),
   "listen-metrics-urls": listFlag("Where to serve metrics and health over plain HTTP"),
   "cert-file": stringFlag("Certificate shown to clients"),
@@ -65,6 +67,7 @@ export function validateStoreOptions(options: StoreOptions): string[] {
   }
   if (options.initialClusterState !== "new" && options.initialClusterState !== "existing")
     problems.push(`--initial-cluster-state must be "new" or "existing", got ${JSON.stringify(options.initialClusterState)}`);
+  if (options.maxLearners <= 0) problems.push("--max-learners must be >0");
   if (options.grpcDriver !== "lean" && options.grpcDriver !== "grpc-js")
     problems.push(`--grpc-driver must be "lean" or "grpc-js", got ${JSON.stringify(options.grpcDriver)}`);
   if (options.heartbeatInterval <= 0) problems.push("--heartbeat-interval must be >0");

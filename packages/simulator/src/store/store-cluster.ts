@@ -27,7 +27,7 @@ export class StoreCluster {
       return {
         transition: "auto",
         changes: [{ type: "addVoter", memberID: id }],
-        context: ConfChangeContext.encode({ requestId: 0n, member, promote: false }).finish(),
+        context: ConfChangeContext.encode({ requestId: 0n, member, promote: false, learnersMax: 0 }).finish(),
       };
     });
     for (const id of ids) this.#add(id, first);

@@ -6,12 +6,14 @@
 // M2. A removed ID never comes back.
 // Source: etcd server/etcdserver/api/membership/cluster.go.
 import type { Backend } from "@lenj/mvcc";
-import { MemberRecord } from "@lenj/proto/raft";
-import type { ConfState } from "@lenj/raft";
+import { type ConfChangeContext, MemberRecord } from "@lenj/proto/raft";
+import type { ConfChangeSingle, ConfState } from "@lenj/raft";
 import { StoreError } from "./errors.js";
 
 export type { MemberRecord };
 
+/** How many learners there may be when a change does not say. Upstream: DefaultMaxLearners. */
+export const defaultLearnersMax = 1;
 const removedMark = 0x72;
 
 export class Membership {
@@ -27,6 +29,10 @@ export class Membership {
 
   get(id: bigint): MemberRecord | undefined {
     return this.#members.get(id);
+  }
+
+  removedIDs(): bigint[] {
+    return [...this.#removed];
   }
 
   isRemoved(id: bigint): boolean {
@@ -63,25 +69,54 @@ export class Membership {
     if (member !== undefined) this.put({ ...member, name: attributes.name, clientUrls: [...attributes.clientUrls] });
   }
 
-  /** Throws what speaks against adding a member with these peer URLs. */
-  checkAdd(id: bigint, peerURLs: readonly string[], isLearner: boolean, learnersMax: number): void {
-    if (this.#removed.has(id) || this.#members.has(id)) throw new StoreError("MEMBER_EXISTS");
-    const used = new Set(this.list().flatMap((member) => member.peerUrls));
-    if (peerURLs.some((url) => used.has(url))) throw new StoreError("PEER_URL_EXISTS");
-    if (isLearner && this.list().filter((member) => member.isLearner).length >= learnersMax) throw new StoreError("TOO_MANY_LEARNERS");
+  voters(): MemberRecord[] {
+    return this.list().filter((member) => !member.isLearner);
   }
 
-  /** Throws what speaks against giving a member these peer URLs. */
-  checkUpdate(id: bigint, peerURLs: readonly string[]): void {
-    this.checkExists(id);
-    const used = new Set(this.list().flatMap((member) => (member.id === id ? [] : member.peerUrls)));
-    if (peerURLs.some((url) => used.has(url))) throw new StoreError("PEER_URL_EXISTS");
+  /**
+   * Whether, after a change, enough voters have ever started (told their name) to be a quorum. One that is promoted counts as started;
+   * one that is added does not, but a single member may always get a second.
+   */
+  isQuorumStarted(change: { readonly isAdding?: boolean; readonly removed?: bigint; readonly promoted?: bigint }): boolean {
+    const staying = this.voters().filter(({ id }) => id !== change.removed);
+    const added = change.isAdding === true || change.promoted !== undefined ? 1 : 0;
+    const started = staying.filter(({ name }) => name !== "").length + (change.promoted === undefined ? 0 : 1);
+    if (change.isAdding === true && started === 1 && staying.length === 1) return true;
+    return started >= Math.floor((staying.length + added) / 2) + 1;
   }
 
-  checkExists(id: bigint): MemberRecord {
+  /** Throws what speaks against a committed change. All members decide alike: on the records and the entry alone. */
+  checkChange(change: ConfChangeSingle, context: ConfChangeContext): void {
+    const { memberID: id, type } = change;
     const member = this.#members.get(id);
-    if (member === undefined) throw new StoreError("MEMBER_NOT_FOUND");
-    return member;
+    // An ID that was removed is as good as unknown, and never comes back.
+    if (this.#removed.has(id)) throw new StoreError("MEMBER_NOT_FOUND");
+    if (type === "remove" || type === "update" || context.promote) {
+      if (member === undefined) throw new StoreError("MEMBER_NOT_FOUND");
+      if (context.promote && !member.isLearner) throw new StoreError("MEMBER_NOT_LEARNER");
+      if (type === "update") this.#checkURLs(id, context);
+      return;
+    }
+    if (member !== undefined) throw new StoreError("MEMBER_EXISTS");
+    this.#checkURLs(id, context);
+    const learners = this.list().filter(({ isLearner }) => isLearner).length;
+    if (type === "addLearner" && learners >= (context.learnersMax || defaultLearnersMax)) throw new StoreError("TOO_MANY_LEARNERS");
+  }
+
+  /** Takes a change over that was checked. */
+  applyChange(change: ConfChangeSingle, { member, promote }: ConfChangeContext): void {
+    const before = this.#members.get(change.memberID);
+    if (change.type === "remove") this.remove(change.memberID);
+    else if (change.type === "update") {
+      if (before !== undefined && member !== undefined) this.put({ ...before, peerUrls: member.peerUrls });
+    } else if (promote) {
+      if (before !== undefined) this.put({ ...before, isLearner: false });
+    } else if (member !== undefined) this.put({ ...member, isLearner: change.type === "addLearner" });
+  }
+
+  #checkURLs(id: bigint, { member }: ConfChangeContext): void {
+    const used = new Set(this.list().flatMap((other) => (other.id === id ? [] : other.peerUrls)));
+    if (member?.peerUrls.some((url) => used.has(url)) === true) throw new StoreError("PEER_URL_EXISTS");
   }
 }
 

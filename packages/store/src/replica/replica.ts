@@ -33,6 +33,8 @@ import { ReadPoints } from "./read-points.js";
 const applyLagMax = 5_000;
 /** Entries that the log keeps for an archive that is behind; past that it is cut, and the archive may get a gap. */
 const archiveLagMax = 100_000;
+/** As upstream logs it before it exits. */
+const removedText = "the member has been permanently removed from the cluster";
 const dropRowsPerTurn = 1_000;
 const compactionPauseMs = 10;
 
@@ -46,7 +48,7 @@ export interface ReplicaConfig {
   /** Entries kept behind a truncation for followers that lag a little. */
   readonly catchUpEntries: number;
   readonly maxRequestBytes: number;
-  /** Whom a member that joins can answer while its state names nobody yet. */
+  /** Whom a member that joins can answer while its state does not name it yet. */
   readonly initialPeers?: readonly PeerAddress[];
 }
 
@@ -217,18 +219,43 @@ export class Replica {
     });
   }
 
-  /** Runs a membership change through the log. */
-  proposeMembership(change: ConfChange["changes"], context: Omit<ConfChangeContext, "requestId">): Promise<Answer> {
+  /** Runs a membership change through the log; resolves when it is applied here. Rejects with what spoke against it then, or TIMEOUT. */
+  proposeMembership(changes: ConfChange["changes"], context: Omit<ConfChangeContext, "requestId">): Promise<Answer> {
     if (this.#stopped) return Promise.reject(new StoreError("STOPPED"));
     return new Promise((resolve, reject) => {
-      const number = this.#pending.add({ command: {}, resolve, reject });
-      this.parts.clock.after(this.#requestTimeoutMs, () => this.#pending.take(number)?.reject(new StoreError("TIMEOUT")));
+      const number = this.#pending.add({
+        command: {},
+        resolve: (answer) => {
+          timer.cancel();
+          resolve(answer);
+        },
+        reject: (error) => {
+          timer.cancel();
+          reject(error as Error);
+        },
+      });
+      const timer = this.parts.clock.after(this.#requestTimeoutMs, () => this.#pending.take(number)?.reject(new StoreError("TIMEOUT")));
       const encoded = ConfChangeContext.encode({ ...context, requestId: BigInt(number) ^ (this.config.memberID << 0n) }).finish();
-      const outcome = this.node.proposeConfChange({ transition: "auto", changes: change, context: encoded });
-      if (outcome === "confChangeRefused") this.#pending.take(number)?.reject(new StoreError("UNHEALTHY_CLUSTER"));
-      else if (outcome !== "appended" && outcome !== "forwarded") this.#pending.take(number)?.reject(new StoreError("NO_LEADER"));
-      this.#schedulePump();
+      this.#proposeChange(number, { transition: "auto", changes, context: encoded });
     });
+  }
+
+  /** Nothing is sent while there is no leader or another change is under way, so asking again is safe; the request's own deadline ends it. */
+  #proposeChange(number: number, change: ConfChange): void {
+    if (this.#stopped || this.#pending.get(number) === undefined) return;
+    const outcome = this.node.proposeConfChange(change);
+    if (outcome === "appended" || outcome === "forwarded") this.#schedulePump();
+    else this.parts.clock.after(this.config.heartbeatMs / 2, () => this.#proposeChange(number, change));
+  }
+
+  /** How long a peer has been connected, in milliseconds; undefined while it is not. */
+  connectedForMs(id: bigint): number | undefined {
+    return this.parts.transport.connectedForMs(id);
+  }
+
+  /** Peers say that this member is none of theirs any more; it cannot go on. */
+  onRemoved(): void {
+    this.#fail(new StoreError("MEMBER_NOT_FOUND", removedText));
   }
 
   /** Resolves when local state is as new as anything acknowledged before the call. */
@@ -471,38 +498,30 @@ export class Replica {
     const change = decodeConfChange(entry.data);
     const context = ConfChangeContext.decode(Buffer.from(change.context));
     const { members } = this.state;
-    const member = context.member;
     const pending = this.#pending.take(Number(context.requestId ^ this.config.memberID));
     const single = change.changes[0];
-    if (
-      single === undefined ||
-      (single.type !== "addVoter" && single.type !== "addLearner" && members.get(single.memberID) === undefined) ||
-      members.isRemoved(single.memberID)
-    ) {
-      return () => pending?.reject(new StoreError("MEMBER_NOT_FOUND"));
+    if (single === undefined) return () => pending?.reject(new StoreError("MEMBER_NOT_FOUND"));
+    try {
+      members.checkChange(single, context);
+    } catch (error) {
+      return () => pending?.reject(error);
     }
-    const before = members.get(single.memberID);
-    if (single.type === "remove") members.remove(single.memberID);
-    else if (member !== undefined)
-      members.put({
-        ...(before ?? member),
-        peerUrls: member.peerUrls.length > 0 ? member.peerUrls : (before?.peerUrls ?? []),
-        isLearner: single.type === "addLearner" || (single.type === "update" && (before?.isLearner ?? false)),
-      });
+    members.applyChange(single, context);
     this.node.applyConfChange(change);
     this.#refreshPeers();
-    if (single.type === "remove" && single.memberID === this.config.memberID) {
-      this.parts.clock.after(this.config.heartbeatMs, () =>
-        this.#fail(new StoreError("MEMBER_NOT_FOUND", "this member was removed from the cluster")),
-      );
-    }
+    // The others are told first: a leader passes the change on and hands over.
+    if (single.type === "remove" && single.memberID === this.config.memberID)
+      this.parts.clock.after(this.config.heartbeatMs, () => this.onRemoved());
     return () => pending?.resolve({ kind: "done", revision: 0 });
   }
 
   #refreshPeers(): void {
-    const known = this.state.members.list().map((member): PeerAddress => ({ id: member.id, peerURLs: member.peerUrls }));
-    const peers = known.length > 0 ? known : (this.config.initialPeers ?? []);
-    this.parts.transport.setPeers(peers.filter(({ id }) => id !== this.config.memberID));
+    const members = this.state.members.list();
+    const isKnown = members.some(({ id }) => id === this.config.memberID);
+    const peers = new Map((isKnown ? [] : (this.config.initialPeers ?? [])).map((peer) => [peer.id, peer]));
+    for (const { id, peerUrls } of members) peers.set(id, { id, peerURLs: peerUrls });
+    peers.delete(this.config.memberID);
+    this.parts.transport.setPeers([...peers.values()]);
   }
 
   /** Cuts the log once enough was applied since the last time, never past what the backend holds durably. */

@@ -25,18 +25,21 @@ function branchCost(ops: readonly etcdserverpb.RequestOp[]): number {
 }
 
 export class Quota {
-  constructor(private readonly context: Pick<ServiceContext, "replica" | "quotaBytes">) {}
+  constructor(private readonly context: Pick<ServiceContext, "replica" | "quotaBytes" | "logger">) {}
 
   /** Throws NO_SPACE, and raises the alarm for the whole cluster, when a write of this cost does not fit. */
   async check(cost: number): Promise<void> {
-    const { replica, quotaBytes } = this.context;
+    const { replica, quotaBytes, logger } = this.context;
     if (cost === 0 || quotaBytes < 0 || replica.state.space.bytesInUse + cost < quotaBytes) return;
     const alarm = {
       action: etcdserverpb.AlarmRequest_AlarmAction.ACTIVATE,
       memberID: replica.config.memberID,
       alarm: etcdserverpb.AlarmType.NOSPACE,
     };
-    if (!replica.state.alarms.has(etcdserverpb.AlarmType.NOSPACE)) await replica.propose({ alarm });
+    if (!replica.state.alarms.has(etcdserverpb.AlarmType.NOSPACE)) {
+      logger.warn("Raised alarm", { alarm: "NOSPACE", usedBytes: replica.state.space.bytesInUse, quotaBytes });
+      await replica.propose({ alarm });
+    }
     throw new StoreError("NO_SPACE");
   }
 }

@@ -46,21 +46,23 @@ export class StoreCluster {
 
   private constructor(
     readonly folder: string,
-    readonly addresses: readonly MemberAddress[],
+    readonly addresses: MemberAddress[],
     readonly options: ClusterOptions,
   ) {}
 
   static async create(options: ClusterOptions, folder = mkdtempSync(join(tmpdir(), "lenj-store-"))): Promise<StoreCluster> {
-    const scheme = options.scheme ?? "http";
-    const addresses: MemberAddress[] = [];
-    for (let number = 1; number <= options.members; number += 1) {
-      addresses.push({
-        name: `s${number}`,
-        clientURL: `${scheme}://127.0.0.1:${await freePort()}`,
-        peerURL: `${scheme}://127.0.0.1:${await freePort()}`,
-      });
-    }
-    return new StoreCluster(folder, addresses, options);
+    const cluster = new StoreCluster(folder, [], options);
+    for (let number = 1; number <= options.members; number += 1) await cluster.reserve(`s${number}`);
+    return cluster;
+  }
+
+  /** Gives one more member its addresses; it is started, and made a member, by the caller. */
+  async reserve(name: string): Promise<MemberAddress> {
+    const scheme = this.options.scheme ?? "http";
+    const clientURL = `${scheme}://127.0.0.1:${await freePort()}`;
+    const address = { name, clientURL, peerURL: `${scheme}://127.0.0.1:${await freePort()}` };
+    this.addresses.push(address);
+    return address;
   }
 
   get endpoints(): string[] {
@@ -71,14 +73,16 @@ export class StoreCluster {
     for (const { name } of this.addresses) this.start(name);
   }
 
-  start(name: string): void {
+  /** `members`: the names that its initial cluster has, when not all that addresses were given to. */
+  start(name: string, options: { readonly members?: readonly string[]; readonly flags?: readonly string[] } = {}): void {
     const address = this.#address(name);
     const flags = [
       ...["--name", name, "--data-dir", join(this.folder, name)],
       ...["--listen-client-urls", address.clientURL, "--advertise-client-urls", address.clientURL],
       ...["--listen-peer-urls", address.peerURL, "--initial-advertise-peer-urls", address.peerURL],
-      ...["--initial-cluster", this.addresses.map((member) => `${member.name}=${member.peerURL}`).join(",")],
+      ...["--initial-cluster", this.initialCluster(options.members)],
       ...(this.options.flags ?? []),
+      ...(options.flags ?? []),
     ];
     const child = spawn(process.execPath, [mainFile, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
     const log = join(this.folder, `${name}.log`);
@@ -86,6 +90,11 @@ export class StoreCluster {
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
     this.#processes.set(name, { process: child, exited: once(child, "exit") });
+  }
+
+  initialCluster(members?: readonly string[]): string {
+    const named = this.addresses.filter(({ name }) => members?.includes(name) ?? true);
+    return named.map(({ name, peerURL }) => `${name}=${peerURL}`).join(",");
   }
 
   /** Sends a signal and, unless it only pauses or resumes, waits for the end. */
@@ -96,6 +105,15 @@ export class StoreCluster {
     if (signal === "SIGSTOP" || signal === "SIGCONT") return;
     await running.exited;
     this.#processes.delete(name);
+  }
+
+  /** Resolves with the exit code when a member ends by itself. */
+  async exitOf(name: string): Promise<number | null> {
+    const running = this.#processes.get(name);
+    if (running === undefined) throw new Error(`${name} does not run`);
+    await running.exited;
+    this.#processes.delete(name);
+    return running.process.exitCode;
   }
 
   /** What a member has logged so far. */
@@ -111,13 +129,13 @@ export class StoreCluster {
   /** Runs Debian's etcdctl against some members (default: all). Returns what it wrote and its exit code. */
   etcdctl(
     args: readonly string[],
-    options: { readonly endpoints?: readonly string[]; readonly input?: string } = {},
+    options: { readonly endpoints?: readonly string[]; readonly input?: string; readonly timeoutMs?: number } = {},
   ): { readonly code: number; readonly stdout: string; readonly stderr: string } {
     const endpoints = (options.endpoints ?? this.endpoints).join(",");
     const result = spawnSync("etcdctl", ["--endpoints", endpoints, ...args], {
       env: { ...process.env, ETCDCTL_API: "3" },
       encoding: "utf8",
-      timeout: 20_000,
+      timeout: options.timeoutMs ?? 20_000,
       ...(options.input === undefined ? {} : { input: options.input }),
     });
     return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };

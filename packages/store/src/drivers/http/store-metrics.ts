@@ -5,8 +5,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { RpcCall } from "@lenj/rpc-server";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { shortVersion } from "../../core/cluster-version.js";
 import type { Member } from "../../member.js";
-import { clusterVersion, storeVersion } from "../../services/context.js";
+import { storeVersion } from "../../services/context.js";
 
 /** Doubling from 1 ms, as etcd has them for disks. */
 const diskBuckets = Array.from({ length: 14 }, (_unused, power) => 0.001 * 2 ** power);
@@ -129,6 +130,10 @@ const readGauges: Readonly<Record<string, Reading>> = {
   ],
   etcd_server_proposals_pending: ["The current number of pending proposals to commit.", ({ replica }) => replica.pendingCount],
   etcd_server_quota_backend_bytes: ["Current backend storage quota size in bytes.", ({ parts }) => parts.config.quotaBytes],
+  lenj_store_quota_used_ratio: [
+    "Share of the storage quota in use: a warning at 0.8 and 0.9, no more writes at 1.",
+    ({ quota }) => quota.usedShare,
+  ],
   etcd_server_raft_term: ["The current term.", ({ replica }) => replica.term],
   etcd_debugging_auth_revision: ["The current revision of auth store.", ({ replica }) => replica.state.auth.revision],
   etcd_debugging_mvcc_current_revision: ["The current revision of store.", ({ replica }) => replica.state.space.currentRevision],
@@ -194,15 +199,22 @@ export function registerStoreMetrics(registry: Registry, member: Member): void {
   const facts: readonly (readonly [name: string, help: string, label: string, value: string])[] = [
     ["etcd_server_version", "Which version is running. 1 for 'server_version' label with current version.", "server_version", storeVersion],
     [
-      ...(["etcd_cluster_version", "Which version is running. 1 for 'cluster_version' label with current cluster version."] as const),
-      ...(["cluster_version", clusterVersion.replace(/\.\d+$/, "")] as const),
-    ],
-    [
       ...(["etcd_server_id", "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID."] as const),
       ...(["server_id", member.identity.memberID.toString(16)] as const),
     ],
   ];
   for (const [name, help, label, value] of facts) new Gauge({ name, help, labelNames: [label], registers }).set({ [label]: value }, 1);
+  new Gauge({
+    name: "etcd_cluster_version",
+    help: "Which version is running. 1 for 'cluster_version' label with current cluster version.",
+    labelNames: ["cluster_version"],
+    registers,
+    collect() {
+      const { version } = member.replica.state.version;
+      this.reset();
+      if (version !== "") this.set({ cluster_version: shortVersion(version) }, 1);
+    },
+  });
 }
 
 function sizeBytes({ replica }: Member): number {

@@ -7,6 +7,7 @@ import { type Clock, type Logger, type Timer, tlsPeerOf } from "@lenj/base";
 import { type PeerClient, PeerClient as PeerClientConstructor, type PeerFrame, type PeerReply } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
 import { encodeMessage } from "./message-codec.js";
+import { removedReason } from "./peer-service.js";
 
 const firstPauseMs = 50;
 const longestPauseMs = 1_000;
@@ -22,6 +23,8 @@ export interface PeerLinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onUnreachable: () => void;
+  /** The peer says that this member was removed from the cluster. */
+  readonly onRemoved: () => void;
 }
 
 export class PeerLink {
@@ -106,6 +109,10 @@ export class PeerLink {
       this.#connectedMs = undefined;
       this.options.onUnreachable();
       if (this.#closed) return;
+      if (error?.details === removedReason) {
+        this.options.onRemoved();
+        return;
+      }
       this.#retry = this.options.clock.after(this.#pauseMs, () => this.#connect());
       this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
     };

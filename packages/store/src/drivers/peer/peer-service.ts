@@ -3,12 +3,15 @@
 // Not:   what messages mean (raft), when state is replaced (member), the ways to peers (peer-transport).
 import type { Logger } from "@lenj/base";
 import type {
+  ClusterInfoReply,
   LeaseRenewReply,
   LeaseRenewRequest,
   LeaseTimesReply,
   LeaseTimesRequest,
   PeerFrame,
   PeerReply,
+  PromoteReply,
+  PromoteRequest,
   SnapshotChunk,
   SnapshotReply,
 } from "@lenj/proto/raft";
@@ -25,6 +28,8 @@ export interface PeerReceiver {
   isRemoved(id: bigint): boolean;
   appliedIndex(): number;
   step(messages: readonly Message[]): void;
+  clusterInfo(): ClusterInfoReply;
+  promote(id: bigint): Promise<void>;
   localRenew(id: bigint): Promise<number | undefined>;
   localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined;
   /** Where incoming states are gathered. */
@@ -32,6 +37,9 @@ export interface PeerReceiver {
   /** A complete state waits in `folder`; resolves once it is in use. */
   replaceState(): Promise<void>;
 }
+
+/** Tells a member that it is none any more. */
+export const removedReason = "the member has been permanently removed from the cluster";
 
 /** A peer is told why it is refused; peers are trusted, so nothing is held back. */
 class PeerRefused extends Error {
@@ -68,6 +76,16 @@ export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers
       const ttlSeconds = await receiver.localRenew(id);
       return { ttlSeconds: ttlSeconds ?? 0, notFound: ttlSeconds === undefined };
     },
+    clusterInfo: () => receiver.clusterInfo(),
+    promoteMember: async ({ clusterId, memberId }: PromoteRequest): Promise<PromoteReply> => {
+      if (clusterId !== receiver.clusterID) throw new PeerRefused(grpcStatus.FAILED_PRECONDITION, "cluster ID mismatch");
+      try {
+        await receiver.promote(memberId);
+        return { error: "" };
+      } catch (error) {
+        return { error: toGrpcStatus(error).details };
+      }
+    },
     leaseTimes: ({ id }: LeaseTimesRequest): LeaseTimesReply => {
       const times = receiver.localTimes(id);
       return {
@@ -80,7 +98,7 @@ export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers
 }
 
 function exchange(stream: RpcDuplexStream<PeerFrame, PeerReply>, receiver: PeerReceiver, logger: Logger): void {
-  let isWelcome = false;
+  let welcomed: bigint | undefined;
   const refuse = (details: string): void => {
     logger.warn("Refused peer", { reason: details });
     stream.fail(new PeerRefused(grpcStatus.FAILED_PRECONDITION, details));
@@ -91,14 +109,19 @@ function exchange(stream: RpcDuplexStream<PeerFrame, PeerReply>, receiver: PeerR
       if (clusterId !== receiver.clusterID)
         refuse(`cluster ID mismatch: ${clusterId.toString(16)} is not ${receiver.clusterID.toString(16)}`);
       else if (to !== receiver.memberID) refuse(`member ${to.toString(16)} is not here`);
-      else if (receiver.isRemoved(from)) refuse("the member has been permanently removed from the cluster");
+      else if (receiver.isRemoved(from)) refuse(removedReason);
       else {
-        isWelcome = true;
+        welcomed = from;
         stream.write({ clusterId: receiver.clusterID, memberId: receiver.memberID });
       }
       return;
     }
-    if (!isWelcome || frame === undefined) return;
+    if (welcomed === undefined || frame === undefined) return;
+    // Removed since it was welcomed: it may not have heard of that, and would disturb the others for ever.
+    if (receiver.isRemoved(welcomed)) {
+      welcomed = undefined;
+      return refuse(removedReason);
+    }
     receiver.step(frame.value.messages.map(decodeMessage));
   };
   stream.onHalfClose = () => stream.end();

@@ -6,14 +6,20 @@
 import { crc32 } from "node:zlib";
 import { type ChannelCredentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { Clock, Logger } from "@lenj/base";
-import type { LeaseRenewReply, LeaseTimesReply, SnapshotChunk } from "@lenj/proto/raft";
+import type { LeaseRenewReply, LeaseTimesReply, PromoteReply, SnapshotChunk } from "@lenj/proto/raft";
 import type { Message, SnapMessage } from "@lenj/raft";
+import { storeErrorOfText } from "../../core/errors.js";
 import type { PeerAddress, PeerTransport } from "../../replica/ports.js";
+import type { PromotionForwarder } from "../../services/membership-changes.js";
 import type { LeaseForwarder } from "../lease-keeper.js";
 import type { LevelBackend } from "../level/level-backend.js";
+import type { VersionForwarder } from "../version-monitor.js";
 import { encodeMessage } from "./message-codec.js";
+import { clusterInfoOf } from "./peer-client.js";
 import { callTimeoutMs, PeerLink } from "./peer-link.js";
 import { encodeRows } from "./snapshot-files.js";
+
+const versionTimeoutMs = 1_000;
 
 export interface PeerTransportOptions {
   readonly clusterID: bigint;
@@ -29,12 +35,14 @@ export interface PeerTransportOptions {
 export interface PeerEvents {
   onUnreachable(id: bigint): void;
   onSnapshotSent(id: bigint, ok: boolean): void;
+  /** A peer says that this member was removed from the cluster. */
+  onRemoved(): void;
 }
 
-export class GrpcPeerTransport implements PeerTransport, LeaseForwarder {
+export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, PromotionForwarder, VersionForwarder {
   readonly #links = new Map<bigint, { readonly url: string; readonly link: PeerLink }>();
   readonly #sendingSnapshot = new Set<bigint>();
-  events: PeerEvents = { onUnreachable: () => {}, onSnapshotSent: () => {} };
+  events: PeerEvents = { onUnreachable: () => {}, onSnapshotSent: () => {}, onRemoved: () => {} };
 
   constructor(readonly options: PeerTransportOptions) {}
 
@@ -113,6 +121,24 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder {
     );
   }
 
+  async promoteAt(leaderID: bigint, id: bigint): Promise<void> {
+    const answer = await this.#call<string>(leaderID, (link, done) =>
+      link.client.promoteMember(
+        { clusterId: this.options.clusterID, memberId: id },
+        new Metadata(),
+        deadline(),
+        (error: ServiceError | null, reply?: PromoteReply) => done(error, reply?.error ?? ""),
+      ),
+    );
+    if (answer !== "") throw storeErrorOfText(answer) ?? new Error(answer);
+  }
+
+  async versionAt(id: bigint): Promise<string> {
+    const link = this.#links.get(id)?.link;
+    if (link === undefined) throw new Error("not a known peer");
+    return (await clusterInfoOf(link.client, versionTimeoutMs)).serverVersion;
+  }
+
   close(): Promise<void> {
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
@@ -135,6 +161,7 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder {
       hello: { clusterId: clusterID, from: memberID, to: id },
       ...{ clock, logger },
       onUnreachable: () => this.events.onUnreachable(id),
+      onRemoved: () => this.events.onRemoved(),
     });
   }
 
