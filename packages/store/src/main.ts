@@ -44,7 +44,8 @@ if (isStoreCommand(commandLine[0])) {
 } else
   await runComponent({
     name: "lenj-store",
-    description: "The Lenj store keeps a cluster's state, replicated, behind etcd's API. Commands: snapshot, restore (see --help of each).",
+    description:
+      "The Lenj store keeps a cluster's state, replicated, behind etcd's API. Commands: snapshot, restore, member (see --help of each).",
     flags: storeFlags,
     validate: validateStoreOptions,
     start,

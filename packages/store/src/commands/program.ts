@@ -1,18 +1,16 @@
-// `lenj-store snapshot …` and `lenj-store restore`: what etcdctl and etcdutl do with snapshots, with their flags.
-import { readFileSync } from "node:fs";
+// `lenj-store snapshot …` and `lenj-store restore`: what etcdctl and etcdutl do with snapshots, with their flags. The other commands have
+// files of their own.
 import { SystemClock } from "@lenj/base";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { restoreSnapshot } from "../backup/restore.js";
 import { SnapshotFile } from "../backup/snapshot-file.js";
+import { type AccessFlags, readAccess } from "../drivers/endpoint-channel.js";
 import { downloadSnapshot } from "../drivers/snapshot-download.js";
+import { addMemberCommands, parseList } from "./member-command.js";
 import { formatStatus, type OutputForm, outputForms } from "./print-status.js";
 
-interface SaveFlags {
+interface SaveFlags extends AccessFlags {
   readonly endpoints: string[];
-  readonly cacert?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly user?: string;
 }
 
 interface RestoreFlags {
@@ -45,7 +43,9 @@ export async function runStoreCommand(argv: readonly string[], signal: AbortSign
 
 function createProgram(signal: AbortSignal): Command {
   const program = new Command("lenj-store")
-    .description("Snapshots of a store and of etcd. Without a command: runs a member (`lenj-store --help` shows its flags).")
+    .description(
+      "Snapshots of a store and of etcd, and members of a cluster. Without a command: runs a member (`lenj-store --help` shows its flags).",
+    )
     .showHelpAfterError();
   const snapshot = program.command("snapshot").description("save, examine and restore snapshots");
   snapshot
@@ -79,6 +79,7 @@ function createProgram(signal: AbortSignal): Command {
       .option("--to-time <time>", "stop at this time, such as 2024-05-01T10:00:00Z", parseTime)
       .action(restore);
   }
+  addMemberCommands(program, signal);
   return program;
 }
 
@@ -86,10 +87,7 @@ async function save(filename: string, flags: SaveFlags, signal: AbortSignal): Pr
   const [endpoint] = flags.endpoints;
   if (endpoint === undefined || flags.endpoints.length > 1)
     throw new Error(`snapshot must be requested to one selected node, not multiple [${flags.endpoints.join(" ")}]`);
-  const read = (file: string | undefined): Buffer | undefined => (file === undefined ? undefined : readFileSync(file));
-  const hasTLS = flags.cacert !== undefined || flags.cert !== undefined;
-  const tls = hasTLS ? { ca: read(flags.cacert), cert: read(flags.cert), key: read(flags.key) } : undefined;
-  const version = await downloadSnapshot({ endpoint, path: filename, tls, user: flags.user, signal });
+  const version = await downloadSnapshot({ endpoint, path: filename, ...readAccess(flags), signal });
   process.stdout.write(`Snapshot saved at ${filename}\n${version === "" ? "" : `Server version ${version}\n`}`);
 }
 
@@ -123,10 +121,6 @@ async function restore(filename: string, flags: RestoreFlags): Promise<void> {
   process.stdout.write(
     `Restored ${dataDir}: member ${memberID.toString(16)} of cluster ${clusterID.toString(16)}, at revision ${revision}\n`,
   );
-}
-
-function parseList(text: string): string[] {
-  return text.split(",").filter((part) => part !== "");
 }
 
 function parseCount(text: string): number {
