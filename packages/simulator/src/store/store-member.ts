@@ -15,6 +15,7 @@ import {
   forwardTo,
   LeaseKeeper,
   type LevelBackend,
+  MembershipChanges,
   type OpenedData,
   openData,
   type PeerAddress,
@@ -53,6 +54,7 @@ interface Opened extends OpenedData {
   readonly replica: Replica;
   readonly transport: SimulatedTransport;
   readonly leases: LeaseKeeper;
+  readonly membership: MembershipChanges;
 }
 
 export class StoreMember {
@@ -198,6 +200,10 @@ export class StoreMember {
     return attempt(() => this.#running().leases.localTimes(id));
   }
 
+  promote(id: bigint): Promise<void> {
+    return attempt(() => this.#running().membership.promoteHere(id));
+  }
+
   /** A whole state of the leader; see the store's peer service. */
   receiveState(transfer: StateTransfer, done: (ok: boolean) => void): void {
     const process = this.#process;
@@ -277,7 +283,12 @@ export class StoreMember {
     const leases = new LeaseKeeper(replica, transport, clock, silentLogger, options.leaseCheckpointEverySeconds);
     transport.events = { onUnreachable: (id) => replica.reportUnreachable(id), onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok) };
     for (const stream of [...this.#streams]) stream.close();
-    this.#opened = { ...data, replica, transport, leases };
+    // Not strict: that counts members that told their name, which real processes do. The operator has rules of its own.
+    const membership = new MembershipChanges({
+      ...{ replica, forwarder: transport, clock, logger: silentLogger },
+      ...{ isStrict: false, learnersMax: 1 },
+    });
+    this.#opened = { ...data, replica, transport, leases, membership };
     this.#handlers ??= this.#serveWith(clock, random);
     this.#observe(replica);
     plant.onOpened(this, replica);
@@ -311,6 +322,7 @@ export class StoreMember {
       replica,
       backend: forwardTo(() => this.#running().backend),
       leases: forwardTo(() => this.#running().leases),
+      membership: forwardTo(() => this.#running().membership),
       ...{ clock, random, txnOpsMax, maxRequestBytes },
       logger: silentLogger,
       quotaBytes: -1,

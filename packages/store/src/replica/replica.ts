@@ -240,12 +240,19 @@ export class Replica {
     });
   }
 
-  /** Nothing is sent while there is no leader or another change is under way, so asking again is safe; the request's own deadline ends it. */
+  /**
+   * Nothing is sent while there is no leader or another change is under way, so asking again is safe; the request's own deadline ends it.
+   * One that was sent on to a leader that is gone, or busy with another, is lost without a word: it is sent again. Applied twice it
+   * changes nothing the second time; but for an update, which is not repeated.
+   */
   #proposeChange(number: number, change: ConfChange): void {
     if (this.#stopped || this.#pending.get(number) === undefined) return;
     const outcome = this.node.proposeConfChange(change);
-    if (outcome === "appended" || outcome === "forwarded") this.#schedulePump();
-    else this.parts.clock.after(this.config.heartbeatMs / 2, () => this.#proposeChange(number, change));
+    const isSent = outcome === "appended" || outcome === "forwarded";
+    if (isSent) this.#schedulePump();
+    if (outcome === "appended" || (isSent && change.changes[0]?.type === "update")) return;
+    const { heartbeatMs, electionTicks } = this.config;
+    this.parts.clock.after(isSent ? electionTicks * heartbeatMs : heartbeatMs / 2, () => this.#proposeChange(number, change));
   }
 
   /** How long a peer has been connected, in milliseconds; undefined while it is not. */

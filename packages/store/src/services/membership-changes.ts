@@ -72,7 +72,11 @@ export class MembershipChanges {
       const { leaderID } = replica;
       try {
         if (replica.isLeader) return await this.promoteHere(id);
-        if (leaderID !== 0n) return await forwarder.promoteAt(leaderID, id);
+        if (leaderID !== 0n) {
+          await forwarder.promoteAt(leaderID, id);
+          // The answer lists the members as this one knows them: it is to know.
+          return await replica.linearizable();
+        }
       } catch (error) {
         if (isStoreError(error) && finalAnswers.includes(error.code)) throw error;
         this.options.logger.debug("Promotion not accepted yet", { error });

@@ -17,5 +17,6 @@ export { Replica, type ReplicaConfig } from "../replica/replica.js";
 export { Access } from "../services/access.js";
 export type { ServiceContext } from "../services/context.js";
 export { checkCall, clientServices } from "../services/index.js";
+export { MembershipChanges, type PromotionForwarder } from "../services/membership-changes.js";
 export { EtcdProcess } from "./etcd-process.js";
 export { type ClusterOptions, eventually, freePort, type MemberAddress, StoreCluster } from "./store-process.js";

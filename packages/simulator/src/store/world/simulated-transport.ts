@@ -1,5 +1,5 @@
 import type { Message, SnapMessage } from "@lenj/raft";
-import type { LeaseForwarder, LevelBackend, PeerAddress, PeerTransport } from "@lenj/store/testing";
+import type { LeaseForwarder, LevelBackend, PeerAddress, PeerTransport, PromotionForwarder } from "@lenj/store/testing";
 import type { Network } from "../../cluster/network.js";
 import type { StoreMember } from "../store-member.js";
 import type { SimulatedProcess } from "./process.js";
@@ -27,7 +27,7 @@ export interface StateTransfer {
 }
 
 /** A member's ways to its peers: the network's faults, with the promises that the real transport makes. */
-export class SimulatedTransport implements PeerTransport, LeaseForwarder {
+export class SimulatedTransport implements PeerTransport, LeaseForwarder, PromotionForwarder {
   #peers = new Set<bigint>();
   readonly #sendingSnapshot = new Set<bigint>();
   events: { onUnreachable(id: bigint): void; onSnapshotSent(id: bigint, ok: boolean): void } = {
@@ -79,6 +79,10 @@ export class SimulatedTransport implements PeerTransport, LeaseForwarder {
 
   timesAt(leaderID: bigint, id: bigint): Promise<{ readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined> {
     return this.#call(leaderID, (leader) => leader.leaseTimes(id));
+  }
+
+  promoteAt(leaderID: bigint, id: bigint): Promise<void> {
+    return this.#call(leaderID, (leader) => leader.promote(id));
   }
 
   close(): Promise<void> {
