@@ -75,7 +75,11 @@ describe("metrics", () => {
     const url = cluster.endpoints[0] ?? "";
     expect(cluster.etcdctl(["put", "k", "v"]).code).toBe(0);
     expect(cluster.etcdctl(["del", "k"]).code).toBe(0);
-    const text = await (await fetch(`${url}/metrics`)).text();
+    // The members agree on the cluster's version a moment after they have a leader.
+    const text = await eventually(async () => {
+      const shown = await (await fetch(`${url}/metrics`)).text();
+      return shown.includes("\netcd_cluster_version{") ? shown : undefined;
+    });
     for (const line of [
       'grpc_server_handled_total{grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_code="OK"} 1',
       'grpc_server_started_total{grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="DeleteRange"} 1',
