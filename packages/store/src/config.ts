@@ -39,6 +39,8 @@ export interface StoreConfig {
   readonly grpcDriver: "lean" | "grpc-js";
   readonly txnOpsMax: number;
   readonly quotaBytes: number;
+  /** Milliseconds from which a request, and the applying of a command or a read, are warned of. */
+  readonly warnings: { readonly warnRequestMs: number; readonly warnApplyMs: number };
   /** Empty: no archive. */
   readonly archiveDir: string;
   readonly archiveBytesMax: number;
@@ -88,6 +90,7 @@ export function createConfig(options: StoreOptions): StoreConfig {
       tokenTTLMs: options.authTokenTtl * 1_000,
       bcryptCost: options.bcryptCost,
     },
+    warnings: { warnRequestMs: options.warningUnaryRequestDuration, warnApplyMs: options.warningApplyDuration },
     archiveDir: options.archiveDir,
     archiveBytesMax: options.archiveBytesMax,
     autoCompaction: {

@@ -34,6 +34,7 @@ import { type Identity, identityOf, readIdentity, writeIdentity } from "./identi
 import { checkNotBootstrapped, joinCluster } from "./join.js";
 import type { PeerAddress } from "./replica/ports.js";
 import { Replica } from "./replica/replica.js";
+import { RequestTimes } from "./replica/request-times.js";
 import { Access } from "./services/access.js";
 import { type ServiceContext, storeVersion } from "./services/context.js";
 import { addClientServices, type ClientService, checkCall, clientServices } from "./services/index.js";
@@ -79,6 +80,7 @@ export class Member {
   private constructor(
     readonly parts: MemberParts,
     readonly identity: Identity,
+    readonly times: RequestTimes,
     opened: Opened,
   ) {
     this.#opened = opened;
@@ -111,7 +113,8 @@ export class Member {
     const folder = `${config.dataDir}/member`;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const { identity, peers } = await identify(parts, folder);
-    const member = new Member(parts, identity, await open(parts, identity, peers));
+    const times = new RequestTimes({ ...parts, ...config.warnings });
+    const member = new Member(parts, identity, times, await open(parts, identity, times, peers));
     try {
       member.#attach();
       await member.#listenToPeers();
@@ -281,7 +284,7 @@ export class Member {
       backend: forwardTo(() => this.#opened.backend),
       leases: forwardTo(() => this.#opened.leases),
       membership: forwardTo(() => this.#opened.membership),
-      ...{ clock, random, logger, header },
+      ...{ clock, random, logger, header, times: this.times },
       txnOpsMax: config.txnOpsMax,
       maxRequestBytes: config.maxRequestBytes,
       quotaBytes: config.quotaBytes,
@@ -295,7 +298,7 @@ export class Member {
     this.parts.logger.info("Replacing state by a snapshot of the leader");
     for (const stream of [...this.#streams]) stream.close();
     await closeOpened(this.#opened);
-    const opened = await open(this.parts, this.identity, []);
+    const opened = await open(this.parts, this.identity, this.times);
     // Streams that began meanwhile hang on the state that is gone.
     for (const stream of [...this.#streams]) stream.close();
     this.#opened = opened;
@@ -327,7 +330,12 @@ async function identify(parts: MemberParts, folder: string): Promise<{ identity:
   }
 }
 
-async function open(parts: MemberParts, identity: Identity, initialPeers: readonly PeerAddress[]): Promise<Opened> {
+async function open(
+  parts: MemberParts,
+  identity: Identity,
+  times: RequestTimes,
+  initialPeers: readonly PeerAddress[] = [],
+): Promise<Opened> {
   const { config, clock, random, logger } = parts;
   const archive = await openArchive(parts, identity);
   const { state, backend, log, memoryLog, applied } = await openData(levelFolder(`${config.dataDir}/member`), clock, firstMembers(config));
@@ -352,7 +360,7 @@ async function open(parts: MemberParts, identity: Identity, initialPeers: readon
       },
       {
         ...{ clock, nextTurn: (run: () => void) => void setImmediate(run), random, logger },
-        ...{ state, backend, log, memoryLog, transport, archive, applied },
+        ...{ state, backend, log, memoryLog, transport, archive, times, applied },
       },
     );
     const { isReconfigStrict: isStrict, learnersMax, quotaBytes } = config;

@@ -1,4 +1,4 @@
-import { boolFlag, type FlagValues, intFlag, listFlag, stringFlag } from "@lenj/component-base";
+import { boolFlag, durationFlag, type FlagValues, intFlag, listFlag, stringFlag } from "@lenj/component-base";
 import { parseRetention } from "./config.js";
 import { parseTokenOptions } from "./drivers/auth/token-options.js";
 
@@ -38,6 +38,8 @@ export const storeFlags = {
   "auth-token": stringFlag('"simple", or "jwt,sign-method=...,pub-key=FILE,priv-key=FILE,ttl=5m"', "simple"),
   "auth-token-ttl": intFlag("Seconds that an unused simple token lives", 300),
   "bcrypt-cost": intFlag("Base-2 logarithm of the rounds of password hashes, 4 to 31", 10),
+  "warning-apply-duration": durationFlag("Warn of commands and reads that take longer to apply", 100),
+  "warning-unary-request-duration": durationFlag("Warn of requests that take longer", 300),
   "archive-dir": stringFlag("Folder to archive committed entries in, for restores to a point in time; default: none"),
   "archive-bytes-max": intFlag("Bytes of archive past which its oldest segments are removed", 8 * 1024 * 1024 * 1024),
   "grpc-driver": stringFlag('What carries gRPC: "lean" (HTTP/2 of its own) or "grpc-js"', "lean"),
@@ -86,6 +88,8 @@ export function validateStoreOptions(options: StoreOptions): string[] {
   if (options.authTokenTtl <= 0) problems.push("--auth-token-ttl must be >0");
   if (options.bcryptCost < bcryptCostMin || options.bcryptCost > bcryptCostMax)
     problems.push(`--bcrypt-cost must be between ${bcryptCostMin} and ${bcryptCostMax}, got ${options.bcryptCost}`);
+  if (options.warningApplyDuration <= 0) problems.push("--warning-apply-duration must be >0");
+  if (options.warningUnaryRequestDuration <= 0) problems.push("--warning-unary-request-duration must be >0");
   if (options.archiveBytesMax <= 0) problems.push("--archive-bytes-max must be >0");
   const secure = (urls: readonly string[]): boolean => urls.some((url) => url.startsWith("https:"));
   if (secure(options.listenClientUrls) && (options.certFile === "" || options.keyFile === ""))

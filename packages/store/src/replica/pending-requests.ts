@@ -1,9 +1,8 @@
 import type { Answer } from "../core/answers.js";
-import type { Command } from "../core/command.js";
 import { requestNumberLimit } from "../core/command.js";
+import type { RequestMarks } from "./request-times.js";
 
-interface Pending {
-  readonly command: Command;
+interface Pending extends RequestMarks {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }

@@ -20,7 +20,13 @@ export class ReadPoints {
   #arriving: Waiter[] = [];
   #asking: { readonly waiters: Waiter[]; context: string } | undefined;
   /** Rounds answered, waiting for their index to be applied. */
-  #answered: { readonly index: number; readonly waiters: Waiter[] }[] = [];
+  #answered: { readonly index: number; readonly waiters: Waiter[]; readonly confirmedMs: number }[] = [];
+  /** When the round that was released last had been answered. */
+  confirmedMs = 0;
+  /** Reads that waited in vain. */
+  overdueCount = 0;
+  /** Rounds that took a second asking. */
+  retriedCount = 0;
   #retry: Timer | undefined;
   #counter = 0;
   readonly #prefix: Uint8Array;
@@ -54,7 +60,7 @@ export class ReadPoints {
   onReadStates(states: readonly ReadState[]): void {
     for (const state of states) {
       if (this.#asking === undefined || Buffer.from(state.context).toString("latin1") !== this.#asking.context) continue;
-      this.#answered.push({ index: state.index, waiters: this.#asking.waiters });
+      this.#answered.push({ index: state.index, waiters: this.#asking.waiters, confirmedMs: this.clock.monotonicMs() });
       this.#asking = undefined;
       this.#retry?.cancel();
     }
@@ -62,7 +68,9 @@ export class ReadPoints {
 
   onApplied(index: number): void {
     while (this.#answered.length > 0 && (this.#answered[0]?.index ?? 0) <= index) {
-      for (const waiter of this.#answered.shift()?.waiters ?? []) waiter.resolve();
+      const round = this.#answered.shift();
+      this.confirmedMs = round?.confirmedMs ?? 0;
+      for (const waiter of round?.waiters ?? []) waiter.resolve();
     }
   }
 
@@ -92,6 +100,7 @@ export class ReadPoints {
     this.node().readIndex(context);
     this.#retry?.cancel();
     this.#retry = this.clock.after(retryMs, () => {
+      this.retriedCount += 1;
       this.#ask();
       this.onWork();
     });
@@ -103,6 +112,7 @@ export class ReadPoints {
     if (overdue.length === 0) return;
     const rest = waiters.filter((waiter) => waiter.deadlineMs > nowMs);
     waiters.splice(0, waiters.length, ...rest);
+    this.overdueCount += overdue.length;
     for (const waiter of overdue) waiter.reject(new StoreError("TIMEOUT"));
   }
 }

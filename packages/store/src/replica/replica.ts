@@ -19,24 +19,22 @@ import {
   RaftNode,
   type Ready,
   type SnapMessage,
-  type Snapshot,
 } from "@lenj/raft";
 import type { Answer } from "../core/answers.js";
 import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } from "../core/command.js";
 import { StoreError, storeErrorFrom } from "../core/errors.js";
 import type { ApplyContext, StateMachine } from "../core/state-machine.js";
+import { LogTruncation } from "./log-truncation.js";
 import { PendingRequests } from "./pending-requests.js";
 import type { DurableBackend, DurableLog, EntryArchive, NextTurn, PeerAddress, PeerTransport } from "./ports.js";
 import { ReadPoints } from "./read-points.js";
+import { AppliedBatch, type RequestMarks, type RequestTimes } from "./request-times.js";
+import { RowDropper } from "./row-dropper.js";
 
 /** Committed but not applied entries past which requests are refused. */
 const applyLagMax = 5_000;
-/** Entries that the log keeps for an archive that is behind; past that it is cut, and the archive may get a gap. */
-const archiveLagMax = 100_000;
 /** As upstream logs it before it exits. */
 const removedText = "the member has been permanently removed from the cluster";
-const dropRowsPerTurn = 1_000;
-const compactionPauseMs = 10;
 
 export interface ReplicaConfig {
   readonly memberID: bigint;
@@ -64,6 +62,8 @@ export interface ReplicaParts {
   readonly transport: PeerTransport;
   /** Where applied entries are kept besides; none unless asked for. */
   readonly archive?: EntryArchive | undefined;
+  /** Told where the time of requests goes; nobody unless asked for. */
+  readonly times?: RequestTimes | undefined;
   /** Applied index and term of the loaded state. */
   readonly applied: { readonly index: number; readonly term: number };
 }
@@ -78,12 +78,14 @@ export class Replica {
   #isPersisting = false;
   #applyQueue: Entry[] = [];
   #applied: { index: number; term: number };
-  #lastTruncatedAt: number;
+  readonly #truncation: LogTruncation;
+  readonly #dropper: RowDropper;
   #pumpScheduled = false;
+  /** When the pump that is scheduled, or was last, was asked for. */
+  #turnMs = 0;
+  #committedMs = 0;
   #tick: Timer | undefined;
-  #dropTimer: Timer | undefined;
   #catchUpScheduled = false;
-  #dropWaiters: (() => void)[] = [];
   #leaderID = 0n;
   #leaderSeenMs: number;
   #isLeader = false;
@@ -106,7 +108,8 @@ export class Replica {
   ) {
     const { clock, random, state, memoryLog, applied } = parts;
     this.#applied = { ...applied };
-    this.#lastTruncatedAt = memoryLog.firstIndex() - 1;
+    this.#truncation = new LogTruncation(config, parts);
+    this.#dropper = new RowDropper(state.space, clock);
     this.#leaderSeenMs = clock.monotonicMs();
     // 5 s and two election timeouts, as upstream.
     this.#requestTimeoutMs = 5_000 + 2 * config.electionTicks * config.heartbeatMs;
@@ -132,7 +135,9 @@ export class Replica {
       this.#failure = resolve;
     });
     parts.backend.onFailure = (error) => this.#fail(error);
-    parts.backend.onDurable = () => this.#maybeTruncate();
+    parts.backend.onDurable = () => {
+      if (!this.#stopped) this.#truncation.maybeTruncate();
+    };
   }
 
   get state(): StateMachine {
@@ -185,7 +190,7 @@ export class Replica {
     this.#refreshPeers();
     const voters = this.state.members.confState().voters;
     if (voters.length === 1 && voters[0] === this.config.memberID) this.node.campaign();
-    if (this.state.space.hasDroppable) this.#scheduleDrop();
+    this.#dropper.maybeStart();
     this.#schedulePump();
   }
 
@@ -194,47 +199,17 @@ export class Replica {
     if (this.#stopped) return Promise.reject(new StoreError("STOPPED"));
     const status = this.#applyLag();
     if (status > applyLagMax) return Promise.reject(new StoreError("TOO_MANY_REQUESTS"));
-    return new Promise((resolve, reject) => {
-      const number = this.#pending.add({
-        command,
-        resolve: (answer) => {
-          timer.cancel();
-          resolve(answer);
-        },
-        reject: (error) => {
-          timer.cancel();
-          reject(error as Error);
-        },
-      });
-      const timer = this.parts.clock.after(this.#requestTimeoutMs, () => {
-        this.failedCount += 1;
-        this.#pending.take(number)?.reject(new StoreError("TIMEOUT"));
-      });
+    return this.#answerTo(command, (number) => {
       const data = encodeCommand(this.config.memberID, number, command);
-      if (data.length > this.config.maxRequestBytes) {
-        this.#pending.take(number)?.reject(new StoreError("REQUEST_TOO_LARGE"));
-        return;
-      }
-      this.#proposeData(number, data);
+      if (data.length > this.config.maxRequestBytes) this.#pending.take(number)?.reject(new StoreError("REQUEST_TOO_LARGE"));
+      else this.#proposeData(number, data);
     });
   }
 
   /** Runs a membership change through the log; resolves when it is applied here. Rejects with what spoke against it then, or TIMEOUT. */
   proposeMembership(changes: ConfChange["changes"], context: Omit<ConfChangeContext, "requestId">): Promise<Answer> {
     if (this.#stopped) return Promise.reject(new StoreError("STOPPED"));
-    return new Promise((resolve, reject) => {
-      const number = this.#pending.add({
-        command: {},
-        resolve: (answer) => {
-          timer.cancel();
-          resolve(answer);
-        },
-        reject: (error) => {
-          timer.cancel();
-          reject(error as Error);
-        },
-      });
-      const timer = this.parts.clock.after(this.#requestTimeoutMs, () => this.#pending.take(number)?.reject(new StoreError("TIMEOUT")));
+    return this.#answerTo({}, (number) => {
       const encoded = ConfChangeContext.encode({ ...context, requestId: BigInt(number) ^ (this.config.memberID << 0n) }).finish();
       this.#proposeChange(number, { transition: "auto", changes, context: encoded });
     });
@@ -246,10 +221,11 @@ export class Replica {
    * changes nothing the second time; but for an update, which is not repeated.
    */
   #proposeChange(number: number, change: ConfChange): void {
-    if (this.#stopped || this.#pending.get(number) === undefined) return;
+    const pending = this.#pending.get(number);
+    if (this.#stopped || pending === undefined) return;
     const outcome = this.node.proposeConfChange(change);
     const isSent = outcome === "appended" || outcome === "forwarded";
-    if (isSent) this.#schedulePump();
+    if (isSent) this.#onProposed(pending, outcome === "forwarded");
     if (outcome === "appended" || (isSent && change.changes[0]?.type === "update")) return;
     const { heartbeatMs, electionTicks } = this.config;
     this.parts.clock.after(isSent ? electionTicks * heartbeatMs : heartbeatMs / 2, () => this.#proposeChange(number, change));
@@ -265,6 +241,11 @@ export class Replica {
     this.#fail(new StoreError("MEMBER_NOT_FOUND", removedText));
   }
 
+  /** When the last read point that was released had been confirmed by the leader. To be asked right after linearizable() resolved. */
+  get readConfirmedMs(): number {
+    return this.#reads.confirmedMs;
+  }
+
   /** Resolves when local state is as new as anything acknowledged before the call. */
   linearizable(): Promise<void> {
     return this.#stopped ? Promise.reject(new StoreError("STOPPED")) : this.#reads.wait();
@@ -272,8 +253,7 @@ export class Replica {
 
   /** Resolves once rows that a compaction freed are deleted. */
   dropped(): Promise<void> {
-    if (!this.state.space.hasDroppable) return Promise.resolve();
-    return new Promise((resolve) => this.#dropWaiters.push(resolve));
+    return this.#dropper.done();
   }
 
   /** Messages of peers. */
@@ -324,10 +304,9 @@ export class Replica {
   #stop(error: Error): void {
     this.#stopped = true;
     this.#tick?.cancel();
-    this.#dropTimer?.cancel();
+    this.#dropper.close();
     this.#pending.failAll(error);
     this.#reads.close(error);
-    for (const resolve of this.#dropWaiters.splice(0)) resolve();
   }
 
   #fail(error: Error): void {
@@ -336,13 +315,55 @@ export class Replica {
     this.#failure?.(error);
   }
 
+  /** What comes of a request that `send` proposes under the number that it is given. */
+  #answerTo(command: Command, send: (number: number) => void): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const number = this.#pending.add({
+        command,
+        arrivedMs: this.#nowRoughly(),
+        proposedMs: 0,
+        isForwarded: false,
+        resolve: (answer) => {
+          timer.cancel();
+          resolve(answer);
+        },
+        reject: (error) => {
+          timer.cancel();
+          reject(error as Error);
+        },
+      });
+      const timer = this.parts.clock.after(this.#requestTimeoutMs, () => this.#onTimeout(number));
+      send(number);
+    });
+  }
+
+  #onTimeout(number: number): void {
+    this.failedCount += 1;
+    const pending = this.#pending.take(number);
+    if (pending === undefined) return;
+    this.parts.times?.onTimeout(pending, this.parts.clock.monotonicMs());
+    pending.reject(new StoreError("TIMEOUT"));
+  }
+
+  #onProposed(pending: RequestMarks, isForwarded: boolean): void {
+    this.#schedulePump();
+    pending.proposedMs = this.#turnMs;
+    pending.isForwarded = isForwarded;
+  }
+
+  /** The same for all requests of a turn: looking at the clock for each would show. */
+  #nowRoughly(): number {
+    return this.#pumpScheduled ? this.#turnMs : this.parts.clock.monotonicMs();
+  }
+
   #proposeData(number: number, data: Uint8Array): void {
-    if (this.#stopped || this.#pending.get(number) === undefined) return;
+    const pending = this.#pending.get(number);
+    if (this.#stopped || pending === undefined) return;
     const outcome = this.node.propose(data);
     switch (outcome) {
       case "appended":
       case "forwarded":
-        this.#schedulePump();
+        this.#onProposed(pending, outcome === "forwarded");
         return;
       case "tooManyUncommitted":
         this.#pending.take(number)?.reject(new StoreError("TOO_MANY_REQUESTS"));
@@ -365,6 +386,7 @@ export class Replica {
   #schedulePump(): void {
     if (this.#pumpScheduled || this.#stopped) return;
     this.#pumpScheduled = true;
+    this.#turnMs = this.parts.clock.monotonicMs();
     this.parts.nextTurn(() => {
       this.#pumpScheduled = false;
       if (!this.#stopped) this.#pump();
@@ -389,6 +411,7 @@ export class Replica {
       this.#reads.onReadStates(ready.readStates);
       this.#reads.onApplied(this.#applied.index);
     }
+    if (this.#applyQueue.length === 0 && ready.committedEntries.length > 0) this.#committedMs = this.parts.clock.monotonicMs();
     for (const entry of ready.committedEntries) this.#applyQueue.push(entry);
     this.#persistQueue.push(ready);
   }
@@ -407,10 +430,13 @@ export class Replica {
     }
     this.#isPersisting = true;
     const startedMs = this.parts.clock.monotonicMs();
+    this.parts.times?.onWriteStarted(batch, startedMs);
     this.parts.log.append(batch.map((ready) => ({ hardState: ready.hardState, entries: ready.entries }))).then(
       () => {
         this.#isPersisting = false;
-        this.onLogWritten(this.parts.clock.monotonicMs() - startedMs);
+        const endedMs = this.parts.clock.monotonicMs();
+        this.parts.times?.onWriteEnded(endedMs);
+        this.onLogWritten(endedMs - startedMs);
         if (this.#stopped) return;
         this.#onPersisted(batch);
         this.#pump();
@@ -470,29 +496,33 @@ export class Replica {
     const events: KeyEvent[] = [];
     const nowMs = this.parts.clock.monotonicMs();
     const settle: (() => void)[] = [];
+    const batch = new AppliedBatch(this.#committedMs, nowMs);
     for (const entry of entries) {
       invariant(entry.index === this.#applied.index + 1, () => `entry ${entry.index} follows ${this.#applied.index}`);
       this.#applied = { index: entry.index, term: entry.term };
-      if (entry.type === "confChange") settle.push(this.#applyMembership(entry));
-      else if (entry.data.length > 0) settle.push(this.#applyCommand(entry, { nowMs, events, index: entry.index }));
+      if (entry.type === "confChange") settle.push(this.#applyMembership(entry, batch));
+      else if (entry.data.length > 0) settle.push(this.#applyCommand(entry, { nowMs, events, index: entry.index }, batch));
       this.parts.archive?.append(entry, this.state.space.currentRevision);
     }
+    if (this.parts.times !== undefined) batch.appliedMs = this.parts.clock.monotonicMs();
     this.parts.backend.setApplied(this.#applied.index, this.#applied.term);
     this.node.onApplied(this.#applied.index);
     if (events.length > 0) this.watches.notify(events);
+    if (this.parts.times !== undefined) this.#noteAnswers(this.parts.times, batch);
     for (const one of settle) one();
     this.#reads.onApplied(this.#applied.index);
-    if (this.state.space.hasDroppable) this.#scheduleDrop();
+    this.#dropper.maybeStart();
     this.onApplied();
     if (this.node.hasReady()) this.#schedulePump();
   }
 
   /** Returns how to tell whoever waits; told after the whole batch is applied. */
-  #applyCommand(entry: Entry, context: ApplyContext): () => void {
+  #applyCommand(entry: Entry, context: ApplyContext, batch: AppliedBatch): () => void {
     const header = decodeCommandHeader(entry.data);
     const pending = header.memberID === this.config.memberID ? this.#pending.take(header.requestNumber) : undefined;
+    if (pending !== undefined) batch.add(pending, entry.index);
     try {
-      const answer = this.state.apply(pending?.command ?? decodeCommandBody(entry.data), context);
+      const answer = this.#applyTimed(pending?.command ?? decodeCommandBody(entry.data), context, batch);
       return () => pending?.resolve(answer);
     } catch (error) {
       const expected = storeErrorFrom(error);
@@ -501,11 +531,39 @@ export class Replica {
     }
   }
 
-  #applyMembership(entry: Entry): () => void {
+  /** `batch.appliedMs` is when the command before this one was done. */
+  #applyTimed(command: Command, context: ApplyContext, batch: AppliedBatch): Answer {
+    const { times, clock } = this.parts;
+    if (times === undefined) return this.state.apply(command, context);
+    try {
+      return this.state.apply(command, context);
+    } finally {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - batch.appliedMs > times.options.warnApplyMs) times.onSlowApply(command, nowMs - batch.appliedMs);
+      batch.appliedMs = nowMs;
+    }
+  }
+
+  /** All answers that this turn gives are on their way when the next one begins. */
+  #noteAnswers(times: RequestTimes, batch: AppliedBatch): void {
+    const appliedIndex = this.#applied.index;
+    if (batch.marks.length === 0) {
+      times.forget(appliedIndex);
+      return;
+    }
+    batch.fannedOutMs = this.parts.clock.monotonicMs();
+    this.parts.nextTurn(() => {
+      times.onAnswered(batch, this.parts.clock.monotonicMs());
+      times.forget(appliedIndex);
+    });
+  }
+
+  #applyMembership(entry: Entry, batch: AppliedBatch): () => void {
     const change = decodeConfChange(entry.data);
     const context = ConfChangeContext.decode(Buffer.from(change.context));
     const { members } = this.state;
     const pending = this.#pending.take(Number(context.requestId ^ this.config.memberID));
+    if (pending !== undefined) batch.add(pending, entry.index);
     const single = change.changes[0];
     if (single === undefined) return () => pending?.reject(new StoreError("MEMBER_NOT_FOUND"));
     try {
@@ -531,45 +589,12 @@ export class Replica {
     this.parts.transport.setPeers([...peers.values()]);
   }
 
-  /** Cuts the log once enough was applied since the last time, never past what the backend holds durably. */
-  #maybeTruncate(): void {
-    const durable = this.parts.backend.durableIndex;
-    const { memoryLog, log } = this.parts;
-    if (this.#stopped || durable - this.#lastTruncatedAt < this.config.snapshotCount || durable > memoryLog.lastIndex()) return;
-    const term = memoryLog.term(durable);
-    if (term === undefined) return;
-    this.#lastTruncatedAt = durable;
-    const snapshot: Snapshot = { metadata: { index: durable, term, confState: this.state.members.confState() }, data: new Uint8Array(0) };
-    memoryLog.createSnapshot(snapshot);
-    const cutAt = Math.max(memoryLog.firstIndex() - 1, Math.min(durable - this.config.catchUpEntries, this.#archivedThrough(durable)));
-    const cutTerm = memoryLog.term(cutAt);
-    if (cutTerm === undefined || cutAt < memoryLog.firstIndex()) return;
-    memoryLog.compact(cutAt);
-    log.compactLater(cutAt, cutTerm);
-    this.parts.logger.info("Truncated log", { throughIndex: cutAt, snapshotIndex: durable });
-  }
-
-  /** Entries that are not archived yet stay in the log, unless the archive is hopelessly behind. */
-  #archivedThrough(durable: number): number {
-    const archived = this.parts.archive?.durableIndex ?? durable;
-    return durable - archived > archiveLagMax ? durable : archived;
-  }
-
   #scheduleCatchUp(): void {
     if (this.#catchUpScheduled || this.#stopped) return;
     this.#catchUpScheduled = true;
     this.parts.nextTurn(() => {
       this.#catchUpScheduled = false;
       if (!this.#stopped && this.watches.catchUp()) this.#scheduleCatchUp();
-    });
-  }
-
-  #scheduleDrop(): void {
-    if (this.#dropTimer !== undefined || this.#stopped) return;
-    this.#dropTimer = this.parts.clock.after(compactionPauseMs, () => {
-      this.#dropTimer = undefined;
-      if (this.state.space.dropSome(dropRowsPerTurn)) this.#scheduleDrop();
-      else for (const resolve of this.#dropWaiters.splice(0)) resolve();
     });
   }
 }

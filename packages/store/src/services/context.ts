@@ -2,6 +2,7 @@
 import type { Clock, Logger, Random } from "@lenj/base";
 import type { LevelBackend } from "../drivers/level/level-backend.js";
 import type { Replica } from "../replica/replica.js";
+import type { RequestTimes } from "../replica/request-times.js";
 import type { Access } from "./access.js";
 import type { Header } from "./answer-codec.js";
 import type { MembershipChanges } from "./membership-changes.js";
@@ -29,6 +30,8 @@ export interface ServiceContext {
   /** Of password hashes: the base-2 logarithm of their rounds. */
   readonly bcryptCost: number;
   readonly access: Access;
+  /** Told where the time of reads goes. */
+  readonly times?: RequestTimes | undefined;
   /** Open watch streams; ended when the front closes. */
   readonly streams: Set<{ close(): void }>;
   header(revision: number): Header;

@@ -5,8 +5,10 @@ import type { etcdserverpb } from "@lenj/proto/etcd";
 import type { RpcCall } from "@lenj/rpc-server";
 import type { DeleteRangeAnswer, DoneAnswer, PutAnswer, RangeAnswer, TxnAnswer } from "../core/answers.js";
 import { authorizeRange, authorizeTxn } from "../core/auth/authorize.js";
+import type { ReadRequest } from "../core/describe-request.js";
 import { readRange } from "../core/range-read.js";
 import { checkDeleteRange, checkPut, checkRange, checkTxn, isReadOnlyTxn, isSerializableTxn } from "../core/request-checks.js";
+import type { StateMachine } from "../core/state-machine.js";
 import { checkTxnPlan, executeTxn, planTxn } from "../core/txn-execute.js";
 import type { ServiceContext } from "./context.js";
 import { putCost, Quota, txnCost } from "./quota.js";
@@ -19,12 +21,12 @@ export class KVOperations {
   }
 
   async range(request: etcdserverpb.RangeRequest, call: RpcCall): Promise<RangeAnswer> {
-    const { replica, access } = this.context;
+    const { access } = this.context;
     checkRange(request);
-    if (!request.serializable) await replica.linearizable();
-    const { state } = replica;
-    if (state.auth.isEnabled) authorizeRange(state, access.identityOf(call), request);
-    return readRange(state.space, request, state.space.currentRevision);
+    return await this.#read(request, request.serializable, (state) => {
+      if (state.auth.isEnabled) authorizeRange(state, access.identityOf(call), request);
+      return readRange(state.space, request, state.space.currentRevision);
+    });
   }
 
   async put(request: etcdserverpb.PutRequest, call: RpcCall): Promise<PutAnswer> {
@@ -45,18 +47,33 @@ export class KVOperations {
     await this.#quota.check(txnCost(request));
     checkTxn(request, txnOpsMax);
     if (!isReadOnlyTxn(request)) return (await replica.propose({ ...access.headerOf(call), txn: request })) as TxnAnswer;
-    if (!isSerializableTxn(request)) await replica.linearizable();
-    const { state } = replica;
-    if (state.auth.isEnabled) authorizeTxn(state, access.identityOf(call), request);
-    const plan = planTxn(state.space, request);
-    checkTxnPlan(state.space, plan);
-    return { ...executeTxn(state.space, undefined, plan), revision: state.space.currentRevision };
+    return await this.#read(request, isSerializableTxn(request), (state) => {
+      if (state.auth.isEnabled) authorizeTxn(state, access.identityOf(call), request);
+      const plan = planTxn(state.space, request);
+      checkTxnPlan(state.space, plan);
+      return { ...executeTxn(state.space, undefined, plan), revision: state.space.currentRevision };
+    });
   }
 
   async compact(request: etcdserverpb.CompactionRequest, call: RpcCall): Promise<DoneAnswer> {
     const { replica, access } = this.context;
     const answer = (await replica.propose({ ...access.headerOf(call), compaction: request })) as DoneAnswer;
     if (request.physical) await replica.dropped();
+    return answer;
+  }
+
+  /** Reads the state, unless it may be an old one at a point that the leader confirmed, and notes where the time went. */
+  async #read<Answer>(request: ReadRequest, mayBeOld: boolean, read: (state: StateMachine) => Answer): Promise<Answer> {
+    const { replica, clock, times } = this.context;
+    const arrivedMs = clock.monotonicMs();
+    let [confirmedMs, reachedMs] = [arrivedMs, arrivedMs];
+    if (!mayBeOld) {
+      await replica.linearizable();
+      confirmedMs = replica.readConfirmedMs;
+      reachedMs = clock.monotonicMs();
+    }
+    const answer = read(replica.state);
+    times?.onRead(request, { arrivedMs, confirmedMs, reachedMs, doneMs: clock.monotonicMs() });
     return answer;
   }
 }

@@ -14,6 +14,7 @@ export { type DataFolder, type OpenedData, openData } from "../drivers/level/ope
 export { forwardTo } from "../forward-to.js";
 export type { PeerAddress, PeerTransport } from "../replica/ports.js";
 export { Replica, type ReplicaConfig } from "../replica/replica.js";
+export { RequestTimes } from "../replica/request-times.js";
 export { Access } from "../services/access.js";
 export type { ServiceContext } from "../services/context.js";
 export { checkCall, clientServices } from "../services/index.js";

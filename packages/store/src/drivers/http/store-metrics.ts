@@ -7,6 +7,7 @@ import type { RpcCall } from "@lenj/rpc-server";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { shortVersion } from "../../core/cluster-version.js";
 import type { Member } from "../../member.js";
+import { type StageHistogram, stageBoundsMs } from "../../replica/stage-histogram.js";
 import { storeVersion } from "../../services/context.js";
 
 /** Doubling from 1 ms, as etcd has them for disks. */
@@ -204,6 +205,14 @@ export function registerStoreMetrics(registry: Registry, member: Member): void {
     ],
   ];
   for (const [name, help, label, value] of facts) new Gauge({ name, help, labelNames: [label], registers }).set({ [label]: value }, 1);
+  registerStages(registry, "lenj_store_request_stage_duration_seconds", {
+    help: "Where the time of requests that change something goes, by stage.",
+    stages: member.times.writes,
+  });
+  registerStages(registry, "lenj_store_read_stage_duration_seconds", {
+    help: "Where the time of reads goes, by stage.",
+    stages: member.times.reads,
+  });
   new Gauge({
     name: "etcd_cluster_version",
     help: "Which version is running. 1 for 'cluster_version' label with current cluster version.",
@@ -215,6 +224,32 @@ export function registerStoreMetrics(registry: Registry, member: Member): void {
       if (version !== "") this.set({ cluster_version: shortVersion(version) }, 1);
     },
   });
+}
+
+/** Histograms that count for themselves, shown as the library's are. */
+function registerStages(
+  registry: Registry,
+  name: string,
+  { help, stages }: { readonly help: string; readonly stages: Readonly<Record<string, StageHistogram>> },
+): void {
+  const valuesOf = (stage: string, { counts, sumMs }: StageHistogram): object[] => {
+    let count = 0;
+    const buckets = [...counts].map((inBucket, at) => {
+      count += inBucket;
+      const boundMs = stageBoundsMs[at];
+      return { metricName: `${name}_bucket`, labels: { le: boundMs === undefined ? "+Inf" : boundMs / secondMs, stage }, value: count };
+    });
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels: { stage }, value: sumMs / secondMs },
+      { metricName: `${name}_count`, labels: { stage }, value: count },
+    ];
+  };
+  const get = (): object => ({
+    ...{ name, help, type: "histogram", aggregator: "sum" },
+    values: Object.entries(stages).flatMap(([stage, histogram]) => valuesOf(stage, histogram)),
+  });
+  registry.registerMetric({ name, help, get, reset: () => {} } as unknown as Gauge);
 }
 
 function sizeBytes({ replica }: Member): number {
