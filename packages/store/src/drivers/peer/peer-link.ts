@@ -2,11 +2,19 @@
 //
 // P1. Messages of one event-loop turn leave as one frame.
 // P2. A broken stream is made anew after a pause that grows; what was on it, and what does not fit, is lost: raft repeats.
-import type { ChannelCredentials, Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
+import {
+  type ChannelCredentials,
+  type Client,
+  type ClientDuplexStream,
+  makeGenericClientConstructor,
+  type ServiceDefinition,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { type Clock, type Logger, type Timer, tlsPeerOf } from "@lenj/base";
-import { type PeerClient, PeerClient as PeerClientConstructor, type PeerFrame, type PeerReply } from "@lenj/proto/raft";
+import { type PeerClient, type PeerFrame, type PeerReply, PeerService } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
 import { encodeMessage } from "./message-codec.js";
+import type { PeerCount } from "./peer-counts.js";
 import { removedReason } from "./peer-service.js";
 
 const firstPauseMs = 50;
@@ -20,6 +28,7 @@ export interface PeerLinkOptions {
   readonly target: string;
   readonly credentials: ChannelCredentials;
   readonly hello: { readonly clusterId: bigint; readonly from: bigint; readonly to: bigint };
+  readonly count: PeerCount;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onUnreachable: () => void;
@@ -40,7 +49,8 @@ export class PeerLink {
 
   constructor(readonly options: PeerLinkOptions) {
     const { serverName } = tlsPeerOf(options.target);
-    this.client = new PeerClientConstructor(options.target, options.credentials, {
+    const Constructor = makeGenericClientConstructor(countedService(options.count), "Peer");
+    this.client = new Constructor(options.target, options.credentials, {
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
       "grpc.keepalive_time_ms": 10_000,
@@ -51,7 +61,7 @@ export class PeerLink {
       "grpc.max_reconnect_backoff_ms": 1_000,
       "grpc.enable_retries": 0,
       ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
-    });
+    }) as unknown as PeerClient;
     this.#connect();
   }
 
@@ -61,10 +71,13 @@ export class PeerLink {
   }
 
   send(message: Message): void {
+    const { count, clock, onUnreachable } = this.options;
     if (this.#stream === undefined || this.#connectedMs === undefined || this.#queuedFrames > queuedFramesMax) {
-      this.options.onUnreachable();
+      count.sendFailures += 1;
+      onUnreachable();
       return;
     }
+    if (message.type === "heartbeat") count.onHeartbeatSent(clock.monotonicMs());
     this.#waiting.push(message);
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
@@ -73,6 +86,7 @@ export class PeerLink {
 
   close(): void {
     this.#closed = true;
+    this.options.count.isConnected = false;
     this.#retry?.cancel();
     this.#stream?.cancel();
     (this.client as unknown as Client).close();
@@ -96,6 +110,7 @@ export class PeerLink {
     stream.write({ frame: { $case: "hello", value: { ...this.options.hello, protocolVersion: 1 } } });
     stream.on("data", () => {
       if (this.#connectedMs === undefined) this.options.logger.info("Connected to peer", { peer: this.options.peerID });
+      this.options.count.onConnection(true);
       this.#connectedMs = this.options.clock.monotonicMs();
       this.#pauseMs = firstPauseMs;
     });
@@ -107,6 +122,7 @@ export class PeerLink {
         this.options.logger.warn("Lost peer", { peer: this.options.peerID, reason: error?.details ?? "stream ended" });
       this.#stream = undefined;
       this.#connectedMs = undefined;
+      this.options.count.onConnection(false);
       this.options.onUnreachable();
       if (this.#closed) return;
       if (error?.details === removedReason) {
@@ -120,4 +136,15 @@ export class PeerLink {
     stream.on("end", () => onOver());
     stream.on("close", () => onOver());
   }
+}
+
+/** The service with the bytes of the stream counted as they are encoded. */
+function countedService(count: PeerCount): ServiceDefinition {
+  const { exchange } = PeerService;
+  const requestSerialize = (frame: PeerFrame): Buffer => {
+    const bytes = exchange.requestSerialize(frame);
+    count.sentBytes += bytes.length;
+    return bytes;
+  };
+  return { ...PeerService, exchange: { ...exchange, requestSerialize } };
 }

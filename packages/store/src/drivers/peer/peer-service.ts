@@ -2,29 +2,33 @@
 //
 // Not:   what messages mean (raft), when state is replaced (member), the ways to peers (peer-transport).
 import type { Logger } from "@lenj/base";
-import type {
-  ClusterInfoReply,
-  LeaseRenewReply,
-  LeaseRenewRequest,
-  LeaseTimesReply,
-  LeaseTimesRequest,
-  PeerFrame,
-  PeerReply,
-  PromoteReply,
-  PromoteRequest,
-  SnapshotChunk,
-  SnapshotReply,
+import {
+  type ClusterInfoReply,
+  type LeaseRenewReply,
+  type LeaseRenewRequest,
+  type LeaseTimesReply,
+  type LeaseTimesRequest,
+  type PeerFrame,
+  type PeerReply,
+  PeerService,
+  type PromoteReply,
+  type PromoteRequest,
+  type SnapshotChunk,
+  type SnapshotReply,
 } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
-import type { RpcDuplexStream, RpcHandlers, RpcStatus } from "@lenj/rpc-server";
+import type { RpcDuplexStream, RpcHandlers, RpcService, RpcStatus } from "@lenj/rpc-server";
 import { grpcStatus, toGrpcStatus } from "../../core/errors.js";
 import { decodeMessage } from "./message-codec.js";
+import { onSnapshotOver, type PeerCounts, type SnapshotCounts } from "./peer-counts.js";
 import { IncomingState } from "./snapshot-files.js";
 
 /** What the member does with what peers bring. */
 export interface PeerReceiver {
   readonly clusterID: bigint;
   readonly memberID: bigint;
+  readonly counts: PeerCounts;
+  nowMs(): number;
   isRemoved(id: bigint): boolean;
   appliedIndex(): number;
   step(messages: readonly Message[]): void;
@@ -55,6 +59,19 @@ class PeerRefused extends Error {
 
 export function toPeerStatus(error: unknown): RpcStatus {
   return error instanceof PeerRefused ? { code: error.grpcCode, details: error.message } : toGrpcStatus(error);
+}
+
+/** The service with the bytes of the stream counted as they are decoded, by who sent them. */
+export function countedPeerService(counts: PeerCounts): RpcService {
+  const { exchange } = PeerService;
+  const requestDeserialize = (bytes: Buffer): PeerFrame => {
+    const decoded = exchange.requestDeserialize(bytes);
+    const { frame } = decoded;
+    const from = frame?.$case === "hello" ? frame.value.from : frame?.value.messages[0]?.from;
+    if (from !== undefined) counts.of(from).receivedBytes += bytes.length;
+    return decoded;
+  };
+  return { ...PeerService, exchange: { ...exchange, requestDeserialize } } as unknown as RpcService;
 }
 
 export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers {
@@ -122,7 +139,9 @@ function exchange(stream: RpcDuplexStream<PeerFrame, PeerReply>, receiver: PeerR
       welcomed = undefined;
       return refuse(removedReason);
     }
-    receiver.step(frame.value.messages.map(decodeMessage));
+    const messages = frame.value.messages.map(decodeMessage);
+    if (messages.some(({ type }) => type === "heartbeatResp")) receiver.counts.of(welcomed).onHeartbeatAnswered(receiver.nowMs());
+    receiver.step(messages);
   };
   stream.onHalfClose = () => stream.end();
 }
@@ -148,18 +167,25 @@ async function receiveSnapshot(
 /** Returns false when the state here is as new already: a late snapshot must not take it back. */
 async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: PeerReceiver, logger: Logger): Promise<boolean> {
   const incoming = await IncomingState.start(receiver.folder);
+  const startedMs = receiver.nowMs();
   let [isComplete, isLate] = [false, false];
+  let counts: SnapshotCounts | undefined;
   try {
     for await (const { chunk } of chunks) {
       if (chunk?.$case === "header") {
         if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
         const index = chunk.value.message?.snapshot?.index ?? 0;
         isLate = index <= receiver.appliedIndex();
+        counts = receiver.counts.of(chunk.value.message?.from ?? 0n).snapshotsReceived;
+        counts.inflight += 1;
         logger.info("Receiving snapshot", { index });
       } else if (isLate) continue;
       else if (chunk?.$case === "data") await incoming.write(chunk.value);
       else if (chunk?.$case === "trailer") {
+        const endedMs = receiver.nowMs();
         await incoming.finish(chunk.value);
+        receiver.counts.stateSynced.observe(receiver.nowMs() - endedMs);
+        receiver.counts.stateSaved.observe(receiver.nowMs() - startedMs);
         isComplete = true;
       }
     }
@@ -167,6 +193,8 @@ async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: Peer
   } catch (error) {
     if (!isComplete) await incoming.abandon();
     throw error;
+  } finally {
+    if (counts !== undefined) onSnapshotOver(counts, isComplete || isLate, receiver.nowMs() - startedMs);
   }
   if (isLate) await incoming.abandon();
   return !isLate;

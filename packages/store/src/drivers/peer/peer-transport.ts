@@ -16,6 +16,7 @@ import type { LevelBackend } from "../level/level-backend.js";
 import type { VersionForwarder } from "../version-monitor.js";
 import { encodeMessage } from "./message-codec.js";
 import { clusterInfoOf } from "./peer-client.js";
+import { onSnapshotOver, type PeerCounts } from "./peer-counts.js";
 import { callTimeoutMs, PeerLink } from "./peer-link.js";
 import { encodeRows } from "./snapshot-files.js";
 
@@ -27,6 +28,7 @@ export interface PeerTransportOptions {
   /** `target` is "host:port". */
   readonly credentials: (target: string, isSecure: boolean) => ChannelCredentials;
   readonly backend: LevelBackend;
+  readonly counts: PeerCounts;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -70,6 +72,10 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
     this.#sendingSnapshot.add(message.to);
     const fields = { peer: message.to.toString(16), index: message.snapshot.metadata.index };
     this.options.logger.info("Sending snapshot", fields);
+    const { clock } = this.options;
+    const counts = this.options.counts.of(message.to).snapshotsSent;
+    const startedMs = clock.monotonicMs();
+    counts.inflight += 1;
     this.#stream(link, message)
       .then(
         () => {
@@ -83,6 +89,7 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
       )
       .then((ok) => {
         this.#sendingSnapshot.delete(message.to);
+        onSnapshotOver(counts, ok, clock.monotonicMs() - startedMs);
         this.events.onSnapshotSent(message.to, ok);
       })
       .catch(() => {});
@@ -159,6 +166,7 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
       target: host,
       credentials: this.options.credentials(host, protocol === "https:"),
       hello: { clusterId: clusterID, from: memberID, to: id },
+      count: this.options.counts.of(id),
       ...{ clock, logger },
       onUnreachable: () => this.events.onUnreachable(id),
       onRemoved: () => this.events.onRemoved(),
