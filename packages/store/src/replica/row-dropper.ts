@@ -1,9 +1,8 @@
 // Deletes the rows that a compaction freed, a few a turn.
 //
-// Owns:  the timer, who waits for the end, how long it takes.
+// Owns:  the timer, and who waits for the end.
 import type { Clock, Timer } from "@lenj/base";
 import type { KeySpace } from "@lenj/mvcc";
-import { CountingHistogram, doubling } from "../core/counting-histogram.js";
 
 const rowsPerTurn = 1_000;
 /** Between turns, so that requests are served meanwhile. Upstream: compaction-sleep-interval. */
@@ -13,13 +12,9 @@ export class RowDropper {
   #timer: Timer | undefined;
   #waiters: (() => void)[] = [];
   #closed = false;
-  #startedMs: number | undefined;
-  /** How long requests waited each time, and whole compactions took, in milliseconds. Upstream's buckets. */
-  readonly pauses = new CountingHistogram(doubling(1, 13));
-  readonly totals = new CountingHistogram(doubling(100, 14));
 
   constructor(
-    private readonly space: KeySpace,
+    private readonly space: Pick<KeySpace, "hasDroppable" | "dropSome">,
     private readonly clock: Clock,
   ) {}
 
@@ -28,7 +23,8 @@ export class RowDropper {
     if (!this.space.hasDroppable || this.#timer !== undefined || this.#closed) return;
     this.#timer = this.clock.after(pauseMs, () => {
       this.#timer = undefined;
-      this.#dropSome();
+      if (this.space.dropSome(rowsPerTurn)) this.maybeStart();
+      else this.#release();
     });
   }
 
@@ -41,21 +37,6 @@ export class RowDropper {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#release();
-  }
-
-  #dropSome(): void {
-    const startedMs = this.clock.monotonicMs();
-    this.#startedMs ??= startedMs;
-    const hasMore = this.space.dropSome(rowsPerTurn);
-    const nowMs = this.clock.monotonicMs();
-    this.pauses.observe(nowMs - startedMs);
-    if (hasMore) {
-      this.maybeStart();
-      return;
-    }
-    this.totals.observe(nowMs - this.#startedMs);
-    this.#startedMs = undefined;
     this.#release();
   }
 

@@ -47,7 +47,7 @@ export class Connection implements StreamHost, FrameSink {
   readonly room: ReceiveRoom;
   readonly #output: Output;
   readonly #control: ControlFrames;
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameReader("client");
   readonly #streams = new Map<number, LeanStream>();
   readonly #heads: HeadCache<ResolvedHead>;
   readonly #guard: FloodGuard;

@@ -6,10 +6,14 @@ export interface FrameSink {
   onFrame(type: number, flags: number, streamID: number, bytes: Buffer, start: number, end: number): boolean;
 }
 
-/** The preface and then frames, out of bytes that are split anywhere. What is kept between is less than one frame. */
+/** A client's preface and then frames, or from a server frames alone, out of bytes that are split anywhere. What is kept between is less than one frame. */
 export class FrameReader {
   #rest: Buffer | undefined;
-  #hasPreface = false;
+  #hasPreface: boolean;
+
+  constructor(from: "client" | "server") {
+    this.#hasPreface = from === "server";
+  }
 
   /** Hands on every frame that is whole. Throws {@link ConnectionError}. */
   read(chunk: Buffer, sink: FrameSink): void {

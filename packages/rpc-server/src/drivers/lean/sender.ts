@@ -62,11 +62,14 @@ export class Sender {
     return this.output.pendingBytes > socketBytesHigh;
   }
 
+  /** Before the first message; a server's, when it has not said anything else, are those of every answer. */
+  headers(side: SendSide, block: Buffer): void {
+    side.hasSentHeaders = true;
+    this.#block(side.id, block, flag.none);
+  }
+
   message(side: SendSide, bytes: Buffer): void {
-    if (!side.hasSentHeaders) {
-      side.hasSentHeaders = true;
-      this.#block(side.id, responseHeadersBlock, flag.none);
-    }
+    if (!side.hasSentHeaders) this.headers(side, responseHeadersBlock);
     const length = bytes.length + 5;
     const mayLeave = length <= side.sendWindow && length <= this.#window && length <= this.#frameBytesMax;
     if (mayLeave && side.waiting === undefined && !this.isSocketBehind) {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { ChannelCredentials, type Client, Metadata } from "@grpc/grpc-js";
 import { tlsPeerOf } from "@lenj/base";
 import { type ClusterInfoReply, PeerClient } from "@lenj/proto/raft";
+import type { ClientTLS } from "@lenj/rpc-server";
 import type { TLSFiles } from "../../config.js";
 
 /** `target` is "host:port". */
@@ -15,6 +16,17 @@ export function peerCredentials(tls: TLSFiles, target: string, isSecure: boolean
     readFileSync(tls.certFile),
     checkServerIdentity === undefined ? {} : { checkServerIdentity },
   );
+}
+
+/** The same for the stream that carries raft's messages. Throws when a file cannot be read. */
+export function peerTLS(tls: TLSFiles, target: string): ClientTLS {
+  const read = (file: string): string => readFileSync(file, "utf8");
+  return {
+    ...(tls.caFile === "" ? {} : { ca: read(tls.caFile) }),
+    cert: read(tls.certFile),
+    key: read(tls.keyFile),
+    ...tlsPeerOf(target),
+  };
 }
 
 /** What the member at a peer URL knows of its cluster. Rejects when it does not answer in time. */

@@ -2,33 +2,30 @@
 //
 // P1. Messages of one event-loop turn leave as one frame.
 // P2. A broken stream is made anew after a pause that grows; what was on it, and what does not fit, is lost: raft repeats.
-import {
-  type ChannelCredentials,
-  type Client,
-  type ClientDuplexStream,
-  makeGenericClientConstructor,
-  type ServiceDefinition,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import type { ChannelCredentials, Client } from "@grpc/grpc-js";
 import { type Clock, type Logger, type Timer, tlsPeerOf } from "@lenj/base";
-import { type PeerClient, type PeerFrame, type PeerReply, PeerService } from "@lenj/proto/raft";
+import { type PeerClient, PeerClient as PeerClientConstructor, PeerService } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
-import { encodeMessage } from "./message-codec.js";
-import type { PeerCount } from "./peer-counts.js";
+import { ClientStream, type ClientTLS, type RpcStatus } from "@lenj/rpc-server";
+import { encodeBatch, encodeHello } from "./frame-codec.js";
 import { removedReason } from "./peer-service.js";
 
 const firstPauseMs = 50;
 const longestPauseMs = 1_000;
-/** Frames queued inside the stream past which a peer counts as stuck. */
-const queuedFramesMax = 1_024;
+/** Bytes written and not yet taken by the system past which a peer counts as stuck. */
+const unsentBytesMax = 64 * 1024 * 1024;
+const replyBytesMax = 64 * 1024;
+const connectTimeoutMs = 5_000;
+const keepAlive = { timeMs: 10_000, timeoutMs: 5_000 };
 export const callTimeoutMs = 5_000;
 
 export interface PeerLinkOptions {
   readonly peerID: bigint;
   readonly target: string;
   readonly credentials: ChannelCredentials;
+  /** For the stream; asked for at each connection, so that renewed certificates count. Undefined: plain. */
+  readonly tls: () => ClientTLS | undefined;
   readonly hello: { readonly clusterId: bigint; readonly from: bigint; readonly to: bigint };
-  readonly count: PeerCount;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onUnreachable: () => void;
@@ -38,19 +35,17 @@ export interface PeerLinkOptions {
 
 export class PeerLink {
   readonly client: PeerClient;
-  #stream: ClientDuplexStream<PeerFrame, PeerReply> | undefined;
+  #stream: ClientStream | undefined;
   #connectedMs: number | undefined;
   #pauseMs = firstPauseMs;
   #retry: Timer | undefined;
   #closed = false;
   #waiting: Message[] = [];
   #flushScheduled = false;
-  #queuedFrames = 0;
 
   constructor(readonly options: PeerLinkOptions) {
     const { serverName } = tlsPeerOf(options.target);
-    const Constructor = makeGenericClientConstructor(countedService(options.count), "Peer");
-    this.client = new Constructor(options.target, options.credentials, {
+    this.client = new PeerClientConstructor(options.target, options.credentials, {
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
       "grpc.keepalive_time_ms": 10_000,
@@ -61,7 +56,7 @@ export class PeerLink {
       "grpc.max_reconnect_backoff_ms": 1_000,
       "grpc.enable_retries": 0,
       ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
-    }) as unknown as PeerClient;
+    });
     this.#connect();
   }
 
@@ -71,13 +66,10 @@ export class PeerLink {
   }
 
   send(message: Message): void {
-    const { count, clock, onUnreachable } = this.options;
-    if (this.#stream === undefined || this.#connectedMs === undefined || this.#queuedFrames > queuedFramesMax) {
-      count.sendFailures += 1;
-      onUnreachable();
+    if (this.#stream === undefined || this.#connectedMs === undefined || this.#stream.unsentBytes > unsentBytesMax) {
+      this.options.onUnreachable();
       return;
     }
-    if (message.type === "heartbeat") count.onHeartbeatSent(clock.monotonicMs());
     this.#waiting.push(message);
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
@@ -86,9 +78,8 @@ export class PeerLink {
 
   close(): void {
     this.#closed = true;
-    this.options.count.isConnected = false;
     this.#retry?.cancel();
-    this.#stream?.cancel();
+    this.#stream?.close();
     (this.client as unknown as Client).close();
   }
 
@@ -96,55 +87,46 @@ export class PeerLink {
     this.#flushScheduled = false;
     const messages = this.#waiting;
     this.#waiting = [];
-    this.#queuedFrames += 1;
-    this.#stream?.write({ frame: { $case: "batch", value: { messages: messages.map(encodeMessage) } } }, () => {
-      this.#queuedFrames -= 1;
-    });
+    this.#stream?.write(encodeBatch(messages));
   }
 
   #connect(): void {
     if (this.#closed) return;
-    const stream = this.client.exchange();
-    this.#stream = stream;
-    this.#queuedFrames = 0;
-    stream.write({ frame: { $case: "hello", value: { ...this.options.hello, protocolVersion: 1 } } });
-    stream.on("data", () => {
-      if (this.#connectedMs === undefined) this.options.logger.info("Connected to peer", { peer: this.options.peerID });
-      this.options.count.onConnection(true);
-      this.#connectedMs = this.options.clock.monotonicMs();
-      this.#pauseMs = firstPauseMs;
+    const { target, hello, clock, logger, peerID } = this.options;
+    let tls: ClientTLS | undefined;
+    try {
+      tls = this.options.tls();
+    } catch (error) {
+      logger.error("Cannot read the peer certificates", { error });
+      this.#connectLater();
+      return;
+    }
+    const stream = new ClientStream({
+      ...{ target, tls, clock, connectTimeoutMs, keepAlive, path: PeerService.exchange.path, receiveBytesMax: replyBytesMax },
+      onMessage: () => {
+        if (this.#connectedMs === undefined) logger.info("Connected to peer", { peer: peerID });
+        this.#connectedMs = clock.monotonicMs();
+        this.#pauseMs = firstPauseMs;
+      },
+      onClose: (status) => this.#onOver(status),
     });
-    let isOver = false;
-    const onOver = (error?: ServiceError): void => {
-      if (isOver || this.#stream !== stream) return;
-      isOver = true;
-      if (this.#connectedMs !== undefined && !this.#closed)
-        this.options.logger.warn("Lost peer", { peer: this.options.peerID, reason: error?.details ?? "stream ended" });
-      this.#stream = undefined;
-      this.#connectedMs = undefined;
-      this.options.count.onConnection(false);
-      this.options.onUnreachable();
-      if (this.#closed) return;
-      if (error?.details === removedReason) {
-        this.options.onRemoved();
-        return;
-      }
-      this.#retry = this.options.clock.after(this.#pauseMs, () => this.#connect());
-      this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
-    };
-    stream.on("error", onOver);
-    stream.on("end", () => onOver());
-    stream.on("close", () => onOver());
+    this.#stream = stream;
+    stream.write(encodeHello({ ...hello, protocolVersion: 1 }));
   }
-}
 
-/** The service with the bytes of the stream counted as they are encoded. */
-function countedService(count: PeerCount): ServiceDefinition {
-  const { exchange } = PeerService;
-  const requestSerialize = (frame: PeerFrame): Buffer => {
-    const bytes = exchange.requestSerialize(frame);
-    count.sentBytes += bytes.length;
-    return bytes;
-  };
-  return { ...PeerService, exchange: { ...exchange, requestSerialize } };
+  #onOver({ details }: RpcStatus): void {
+    if (this.#connectedMs !== undefined && !this.#closed)
+      this.options.logger.warn("Lost peer", { peer: this.options.peerID, reason: details });
+    this.#stream = undefined;
+    this.#connectedMs = undefined;
+    this.options.onUnreachable();
+    if (this.#closed) return;
+    if (details === removedReason) this.options.onRemoved();
+    else this.#connectLater();
+  }
+
+  #connectLater(): void {
+    this.#retry = this.options.clock.after(this.#pauseMs, () => this.#connect());
+    this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
+  }
 }

@@ -8,7 +8,6 @@ import {
   type LeaseRenewRequest,
   type LeaseTimesReply,
   type LeaseTimesRequest,
-  type PeerFrame,
   type PeerReply,
   PeerService,
   type PromoteReply,
@@ -19,16 +18,19 @@ import {
 import type { Message } from "@lenj/raft";
 import type { RpcDuplexStream, RpcHandlers, RpcService, RpcStatus } from "@lenj/rpc-server";
 import { grpcStatus, toGrpcStatus } from "../../core/errors.js";
-import { decodeMessage } from "./message-codec.js";
-import { onSnapshotOver, type PeerCounts, type SnapshotCounts } from "./peer-counts.js";
+import { decodeFrame, type ReceivedFrame } from "./frame-codec.js";
 import { IncomingState } from "./snapshot-files.js";
+
+/** The generated service, with the stream's frames read by a codec of their own. */
+export const peerServiceDefinition = {
+  ...PeerService,
+  exchange: { ...PeerService.exchange, requestDeserialize: decodeFrame },
+} as unknown as RpcService;
 
 /** What the member does with what peers bring. */
 export interface PeerReceiver {
   readonly clusterID: bigint;
   readonly memberID: bigint;
-  readonly counts: PeerCounts;
-  nowMs(): number;
   isRemoved(id: bigint): boolean;
   appliedIndex(): number;
   step(messages: readonly Message[]): void;
@@ -61,22 +63,9 @@ export function toPeerStatus(error: unknown): RpcStatus {
   return error instanceof PeerRefused ? { code: error.grpcCode, details: error.message } : toGrpcStatus(error);
 }
 
-/** The service with the bytes of the stream counted as they are decoded, by who sent them. */
-export function countedPeerService(counts: PeerCounts): RpcService {
-  const { exchange } = PeerService;
-  const requestDeserialize = (bytes: Buffer): PeerFrame => {
-    const decoded = exchange.requestDeserialize(bytes);
-    const { frame } = decoded;
-    const from = frame?.$case === "hello" ? frame.value.from : frame?.value.messages[0]?.from;
-    if (from !== undefined) counts.of(from).receivedBytes += bytes.length;
-    return decoded;
-  };
-  return { ...PeerService, exchange: { ...exchange, requestDeserialize } } as unknown as RpcService;
-}
-
 export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers {
   return {
-    exchange: (stream: RpcDuplexStream<PeerFrame, PeerReply>) => exchange(stream, receiver, logger),
+    exchange: (stream: RpcDuplexStream<ReceivedFrame, PeerReply>) => exchange(stream, receiver, logger),
     installSnapshot: (stream: RpcDuplexStream<SnapshotChunk, SnapshotReply>) => {
       receiveSnapshot(stream, receiver, logger).then(
         () => {
@@ -114,15 +103,15 @@ export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers
   };
 }
 
-function exchange(stream: RpcDuplexStream<PeerFrame, PeerReply>, receiver: PeerReceiver, logger: Logger): void {
+function exchange(stream: RpcDuplexStream<ReceivedFrame, PeerReply>, receiver: PeerReceiver, logger: Logger): void {
   let welcomed: bigint | undefined;
   const refuse = (details: string): void => {
     logger.warn("Refused peer", { reason: details });
     stream.fail(new PeerRefused(grpcStatus.FAILED_PRECONDITION, details));
   };
-  stream.onMessage = ({ frame }) => {
-    if (frame?.$case === "hello") {
-      const { clusterId, from, to } = frame.value;
+  stream.onMessage = ({ hello, messages }) => {
+    if (hello !== undefined) {
+      const { clusterId, from, to } = hello;
       if (clusterId !== receiver.clusterID)
         refuse(`cluster ID mismatch: ${clusterId.toString(16)} is not ${receiver.clusterID.toString(16)}`);
       else if (to !== receiver.memberID) refuse(`member ${to.toString(16)} is not here`);
@@ -133,14 +122,12 @@ function exchange(stream: RpcDuplexStream<PeerFrame, PeerReply>, receiver: PeerR
       }
       return;
     }
-    if (welcomed === undefined || frame === undefined) return;
+    if (welcomed === undefined) return;
     // Removed since it was welcomed: it may not have heard of that, and would disturb the others for ever.
     if (receiver.isRemoved(welcomed)) {
       welcomed = undefined;
       return refuse(removedReason);
     }
-    const messages = frame.value.messages.map(decodeMessage);
-    if (messages.some(({ type }) => type === "heartbeatResp")) receiver.counts.of(welcomed).onHeartbeatAnswered(receiver.nowMs());
     receiver.step(messages);
   };
   stream.onHalfClose = () => stream.end();
@@ -167,25 +154,18 @@ async function receiveSnapshot(
 /** Returns false when the state here is as new already: a late snapshot must not take it back. */
 async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: PeerReceiver, logger: Logger): Promise<boolean> {
   const incoming = await IncomingState.start(receiver.folder);
-  const startedMs = receiver.nowMs();
   let [isComplete, isLate] = [false, false];
-  let counts: SnapshotCounts | undefined;
   try {
     for await (const { chunk } of chunks) {
       if (chunk?.$case === "header") {
         if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
         const index = chunk.value.message?.snapshot?.index ?? 0;
         isLate = index <= receiver.appliedIndex();
-        counts = receiver.counts.of(chunk.value.message?.from ?? 0n).snapshotsReceived;
-        counts.inflight += 1;
         logger.info("Receiving snapshot", { index });
       } else if (isLate) continue;
       else if (chunk?.$case === "data") await incoming.write(chunk.value);
       else if (chunk?.$case === "trailer") {
-        const endedMs = receiver.nowMs();
         await incoming.finish(chunk.value);
-        receiver.counts.stateSynced.observe(receiver.nowMs() - endedMs);
-        receiver.counts.stateSaved.observe(receiver.nowMs() - startedMs);
         isComplete = true;
       }
     }
@@ -193,8 +173,6 @@ async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: Peer
   } catch (error) {
     if (!isComplete) await incoming.abandon();
     throw error;
-  } finally {
-    if (counts !== undefined) onSnapshotOver(counts, isComplete || isLate, receiver.nowMs() - startedMs);
   }
   if (isLate) await incoming.abandon();
   return !isLate;
