@@ -78,6 +78,8 @@ export class KeySpace {
   readonly cache: ValueCache;
   readonly backend: Backend;
   readonly leases: LeaseTable;
+  /** Ranges read and rows that compactions deleted, since the start. */
+  readonly counts = { ranges: 0, compactedRows: 0 };
   #currentRevision = initialRevision;
   #compactRevision = -1;
   #finishedCompactRevision = -1;
@@ -151,6 +153,7 @@ export class KeySpace {
 
   /** As {@link range}, for a revision known to be readable; sees the changes of an open transaction. */
   rangeUnchecked(range: KeyRange, options: RangeOptions): RangeResult {
+    this.counts.ranges += 1;
     const revision = options.revision <= 0 ? Number.MAX_SAFE_INTEGER : options.revision;
     const limit = options.countOnly ? 0 : options.limit <= 0 ? Number.MAX_SAFE_INTEGER : options.limit;
     const values: EncodedKeyValue[] = [];
@@ -233,6 +236,7 @@ export class KeySpace {
       const row = this.backend.get("key", key);
       if (row !== undefined) this.#bytesInUse -= rowBytes(row);
       this.backend.delete("key", key);
+      this.counts.compactedRows += 1;
     });
     if (!this.#isDropping) {
       this.#finishedCompactRevision = this.#compactRevision;

@@ -17,13 +17,14 @@ import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
 import { Face } from "./drivers/face.js";
 import { type ClientHTTPOptions, clientHTTP } from "./drivers/http/client-http.js";
 import { Gateway } from "./drivers/http/gateway.js";
-import { StoreInstruments } from "./drivers/http/store-metrics.js";
+import { StoreInstruments } from "./drivers/http/store-instruments.js";
 import { LeaseKeeper } from "./drivers/lease-keeper.js";
 import type { LevelBackend } from "./drivers/level/level-backend.js";
 import { levelFolder } from "./drivers/level/level-folder.js";
 import type { LevelLog } from "./drivers/level/level-log.js";
 import { openData } from "./drivers/level/open-data.js";
 import { peerCredentials, peerTLS } from "./drivers/peer/peer-client.js";
+import { PeerCounts } from "./drivers/peer/peer-counts.js";
 import { peerService, peerServiceDefinition, toPeerStatus } from "./drivers/peer/peer-service.js";
 import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
 import { QuotaKeeper } from "./drivers/quota-keeper.js";
@@ -38,6 +39,8 @@ import { Access } from "./services/access.js";
 import { type ServiceContext, storeVersion } from "./services/context.js";
 import { addClientServices, type ClientService, checkCall, clientServices } from "./services/index.js";
 import { MembershipChanges } from "./services/membership-changes.js";
+import { MessageCounts } from "./services/message-counts.js";
+import { WorkTimes } from "./services/work-times.js";
 
 const peerMessageBytesMax = 64 * 1024 * 1024;
 /** Room for the frame around a request of the largest size. Upstream: grpcOverheadBytes. */
@@ -51,6 +54,12 @@ export interface MemberParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Registry;
+}
+
+/** What is measured for as long as the process runs, whatever becomes of the state. */
+interface Measures {
+  readonly times: RequestTimes;
+  readonly peerCounts: PeerCounts;
 }
 
 interface Opened {
@@ -74,16 +83,21 @@ export class Member {
   readonly failed: Promise<Error>;
   #published = false;
   leaderChanges = 0;
+  /** A whole state of the leader is being put in place. */
+  isReplacingState = false;
   readonly #instruments: StoreInstruments;
+  readonly work: WorkTimes;
+  readonly messages = new MessageCounts();
 
   private constructor(
     readonly parts: MemberParts,
     readonly identity: Identity,
-    readonly times: RequestTimes,
+    readonly measures: Measures,
     opened: Opened,
   ) {
     this.#opened = opened;
     this.#instruments = new StoreInstruments(parts.metrics);
+    this.work = new WorkTimes(() => parts.clock.monotonicMs());
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
@@ -106,14 +120,26 @@ export class Member {
     return this.#opened.backend;
   }
 
+  get log(): LevelLog {
+    return this.#opened.log;
+  }
+
+  get leases(): LeaseKeeper {
+    return this.#opened.leases;
+  }
+
+  get membership(): MembershipChanges {
+    return this.#opened.membership;
+  }
+
   /** Opens the data and listens to peers and clients. */
   static async start(parts: MemberParts): Promise<Member> {
     const { config } = parts;
     const folder = `${config.dataDir}/member`;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const { identity, peers } = await identify(parts, folder);
-    const times = new RequestTimes({ ...parts, ...config.warnings });
-    const member = new Member(parts, identity, times, await open(parts, identity, times, peers));
+    const measures = { times: new RequestTimes({ ...parts, ...config.warnings }), peerCounts: new PeerCounts() };
+    const member = new Member(parts, identity, measures, await open(parts, identity, measures, peers));
     try {
       member.#attach();
       await member.#listenToPeers();
@@ -193,6 +219,8 @@ export class Member {
         {
           ...this.identity,
           folder: `${config.dataDir}/member`,
+          counts: this.measures.peerCounts,
+          nowMs: () => clock.monotonicMs(),
           appliedIndex: () => this.replica.appliedIndex,
           isRemoved: (id) => this.replica.state.members.isRemoved(id),
           step: (messages) => this.replica.step(messages),
@@ -234,7 +262,7 @@ export class Member {
         this.#instruments.onCall(call);
         checkCall(context, call);
       },
-      onDone: (path, code) => this.#instruments.onDone(path, code),
+      onDone: (path, code, tookMs) => this.#instruments.onDone(path, code, tookMs),
       onHttp1: clientHTTP({ ...this.#httpParts(context.replica), gateway: this.#gateway(context, services) }),
       clock,
       logger,
@@ -283,7 +311,7 @@ export class Member {
       backend: forwardTo(() => this.#opened.backend),
       leases: forwardTo(() => this.#opened.leases),
       membership: forwardTo(() => this.#opened.membership),
-      ...{ clock, random, logger, header, times: this.times },
+      ...{ clock, random, logger, header, times: this.measures.times, work: this.work, messages: this.messages },
       txnOpsMax: config.txnOpsMax,
       maxRequestBytes: config.maxRequestBytes,
       quotaBytes: config.quotaBytes,
@@ -295,12 +323,14 @@ export class Member {
   /** A whole state arrived: everything is opened anew on it. Watches end; clients resume them from where they were. */
   async #replaceState(): Promise<void> {
     this.parts.logger.info("Replacing state by a snapshot of the leader");
+    this.isReplacingState = true;
     for (const stream of [...this.#streams]) stream.close();
     await closeOpened(this.#opened);
-    const opened = await open(this.parts, this.identity, this.times);
+    const opened = await open(this.parts, this.identity, this.measures);
     // Streams that began meanwhile hang on the state that is gone.
     for (const stream of [...this.#streams]) stream.close();
     this.#opened = opened;
+    this.isReplacingState = false;
     this.#attach();
     this.parts.logger.info("Replaced state", { appliedIndex: this.replica.appliedIndex });
   }
@@ -332,7 +362,7 @@ async function identify(parts: MemberParts, folder: string): Promise<{ identity:
 async function open(
   parts: MemberParts,
   identity: Identity,
-  times: RequestTimes,
+  { times, peerCounts }: Measures,
   initialPeers: readonly PeerAddress[] = [],
 ): Promise<Opened> {
   const { config, clock, random, logger } = parts;
@@ -346,7 +376,7 @@ async function open(
       memberID: identity.memberID,
       credentials: (target, isSecure) => peerCredentials(config.peerTLS, target, isSecure),
       tls: (target) => peerTLS(config.peerTLS, target),
-      ...{ backend, clock, logger },
+      ...{ backend, counts: peerCounts, clock, logger },
     });
     const replica = new Replica(
       {

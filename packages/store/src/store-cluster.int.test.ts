@@ -135,6 +135,9 @@ describe("a cluster of three", () => {
     cluster.start(away.name);
     await expectEqualMembers(cluster);
     expect(cluster.log(away.name)).toContain("Replaced state");
+    const shown = await (await fetch(`${away.clientURL}/metrics`)).text();
+    expect(shown).toMatch(/\netcd_network_snapshot_receive_success\{From="[0-9a-f]+"\} 1\n/);
+    expect(shown).toContain("\netcd_snap_db_save_total_duration_seconds_count 1\n");
     const alone = createEtcdClient({ endpoints: [away.clientURL] });
     await client.put({ key: bytes("after"), value: bytes("2") });
     expect((await alone.range({ key: bytes("after") })).kvs[0]?.value.toString()).toBe("2");

@@ -16,6 +16,7 @@ import { authorizeCommand } from "./auth/authorize.js";
 import { SimpleTokens } from "./auth/simple-tokens.js";
 import { ClusterVersion } from "./cluster-version.js";
 import type { Command } from "./command.js";
+import { CountingHistogram, doubling } from "./counting-histogram.js";
 import { StoreError } from "./errors.js";
 import { Membership } from "./membership.js";
 import { isReadOnlyTxn } from "./request-checks.js";
@@ -47,7 +48,9 @@ export class StateMachine {
   /** Not replicated: what other members' clients got is known here too, but the time left is this member's own. */
   readonly tokens = new SimpleTokens();
   /** What this member has applied since its start. */
-  readonly counts = { puts: 0, deletes: 0, txns: 0, leasesGranted: 0, leasesRevoked: 0 };
+  readonly counts = { puts: 0, putBytes: 0, deletes: 0, txns: 0, leasesGranted: 0, leasesRevoked: 0 };
+  /** Of leases granted, in seconds. Upstream's buckets. */
+  readonly leaseTTLs = new CountingHistogram(doubling(1, 24));
 
   constructor(options: StateMachineOptions) {
     const { backend } = options;
@@ -136,6 +139,7 @@ export class StateMachine {
   #grant(request: etcdserverpb.LeaseGrantRequest, context: ApplyContext): Answer {
     const lease = this.leases.grant(request.ID, request.TTL, context.nowMs);
     this.counts.leasesGranted += 1;
+    this.leaseTTLs.observe(lease.ttlSeconds);
     return { kind: "leaseGrant", revision: this.space.currentRevision, id: lease.id, ttlSeconds: lease.ttlSeconds };
   }
 
@@ -192,8 +196,10 @@ export class StateMachine {
 
   #commit(writer: WriteTransaction, context: ApplyContext): void {
     for (const event of writer.commit().events) {
-      if (event.type === "put") this.counts.puts += 1;
-      else this.counts.deletes += 1;
+      if (event.type === "put") {
+        this.counts.puts += 1;
+        this.counts.putBytes += event.value.length;
+      } else this.counts.deletes += 1;
       context.events.push(event);
     }
   }

@@ -23,6 +23,8 @@ export interface LeaseForwarder {
 export class LeaseKeeper implements LeaseKeeperPort {
   #timer: Timer | undefined;
   #closed = false;
+  /** By this member, as leader. */
+  readonly counts = { renewed: 0, expired: 0 };
 
   constructor(
     readonly replica: Replica,
@@ -69,7 +71,9 @@ export class LeaseKeeper implements LeaseKeeperPort {
     if ((this.replica.state.leases.get(id)?.remainingSeconds ?? 0) > 0)
       await this.replica.propose({ leaseCheckpoint: { checkpoints: [{ ID: id, remainingTTL: 0 }] } });
     if (!this.replica.isLeader) throw new StoreError("NOT_LEADER");
-    return this.replica.state.leases.renew(id, this.clock.monotonicMs())?.ttlSeconds;
+    const lease = this.replica.state.leases.renew(id, this.clock.monotonicMs());
+    if (lease !== undefined) this.counts.renewed += 1;
+    return lease?.ttlSeconds;
   }
 
   /** On the leader only. */
@@ -103,7 +107,9 @@ export class LeaseKeeper implements LeaseKeeperPort {
     const { leases } = this.replica.state;
     const isOverdue = (id: bigint): boolean => (leases.get(id)?.expiryMs ?? Number.POSITIVE_INFINITY) <= this.clock.monotonicMs();
     if (!this.replica.isLeader) return;
-    await Promise.all(ids.filter(isOverdue).map((ID) => this.replica.propose({ ...this.#asRoot(), leaseRevoke: { ID } })));
+    const overdue = ids.filter(isOverdue);
+    this.counts.expired += overdue.length;
+    await Promise.all(overdue.map((ID) => this.replica.propose({ ...this.#asRoot(), leaseRevoke: { ID } })));
   }
 
   /** What expiry deletes belongs to anybody: with authentication on, only root may. */

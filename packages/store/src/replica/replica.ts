@@ -7,7 +7,7 @@
 // L2. A Ready's `messagesAfterPersist` leave, and the core hears of it, only after its write is on disk.
 // L3. Committed entries are applied in order, each exactly once; the applied index travels with the data.
 // L4. The log is cut only below what the backend has on disk.
-import { type Clock, invariant, type Logger, type Random, type Timer } from "@lenj/base";
+import { type Clock, invariant, type Logger, type Random } from "@lenj/base";
 import { type KeyEvent, WatchHub } from "@lenj/mvcc";
 import { ConfChangeContext } from "@lenj/proto/raft";
 import {
@@ -30,6 +30,7 @@ import type { DurableBackend, DurableLog, EntryArchive, NextTurn, PeerAddress, P
 import { ReadPoints } from "./read-points.js";
 import { AppliedBatch, type RequestMarks, type RequestTimes } from "./request-times.js";
 import { RowDropper } from "./row-dropper.js";
+import { Ticker } from "./ticker.js";
 
 /** Committed but not applied entries past which requests are refused. */
 const applyLagMax = 5_000;
@@ -79,12 +80,12 @@ export class Replica {
   #applyQueue: Entry[] = [];
   #applied: { index: number; term: number };
   readonly #truncation: LogTruncation;
-  readonly #dropper: RowDropper;
+  readonly dropper: RowDropper;
+  readonly ticker: Ticker;
   #pumpScheduled = false;
   /** When the pump that is scheduled, or was last, was asked for. */
   #turnMs = 0;
   #committedMs = 0;
-  #tick: Timer | undefined;
   #catchUpScheduled = false;
   #leaderID = 0n;
   #leaderSeenMs: number;
@@ -109,7 +110,14 @@ export class Replica {
     const { clock, random, state, memoryLog, applied } = parts;
     this.#applied = { ...applied };
     this.#truncation = new LogTruncation(config, parts);
-    this.#dropper = new RowDropper(state.space, clock);
+    this.dropper = new RowDropper(state.space, clock);
+    this.ticker = new Ticker({
+      ...{ clock, logger: parts.logger, heartbeatMs: config.heartbeatMs, isLeader: () => this.#isLeader },
+      onTick: () => {
+        this.node.tick();
+        if (this.node.hasReady()) this.#pump();
+      },
+    });
     this.#leaderSeenMs = clock.monotonicMs();
     // 5 s and two election timeouts, as upstream.
     this.#requestTimeoutMs = 5_000 + 2 * config.electionTicks * config.heartbeatMs;
@@ -180,17 +188,11 @@ export class Replica {
   }
 
   start(): void {
-    const { heartbeatMs } = this.config;
-    const onTick = (): void => {
-      this.#tick = this.parts.clock.after(heartbeatMs, onTick);
-      this.node.tick();
-      if (this.node.hasReady()) this.#pump();
-    };
-    this.#tick = this.parts.clock.after(heartbeatMs, onTick);
+    this.ticker.start();
     this.#refreshPeers();
     const voters = this.state.members.confState().voters;
     if (voters.length === 1 && voters[0] === this.config.memberID) this.node.campaign();
-    this.#dropper.maybeStart();
+    this.dropper.maybeStart();
     this.#schedulePump();
   }
 
@@ -246,6 +248,11 @@ export class Replica {
     return this.#reads.confirmedMs;
   }
 
+  /** Read points that nobody confirmed in time, and that had to be asked for again. */
+  get readTroubles(): { readonly overdueCount: number; readonly retriedCount: number } {
+    return this.#reads;
+  }
+
   /** Resolves when local state is as new as anything acknowledged before the call. */
   linearizable(): Promise<void> {
     return this.#stopped ? Promise.reject(new StoreError("STOPPED")) : this.#reads.wait();
@@ -253,7 +260,7 @@ export class Replica {
 
   /** Resolves once rows that a compaction freed are deleted. */
   dropped(): Promise<void> {
-    return this.#dropper.done();
+    return this.dropper.done();
   }
 
   /** Messages of peers. */
@@ -303,8 +310,8 @@ export class Replica {
 
   #stop(error: Error): void {
     this.#stopped = true;
-    this.#tick?.cancel();
-    this.#dropper.close();
+    this.ticker.close();
+    this.dropper.close();
     this.#pending.failAll(error);
     this.#reads.close(error);
   }
@@ -503,15 +510,15 @@ export class Replica {
       if (entry.type === "confChange") settle.push(this.#applyMembership(entry, batch));
       else if (entry.data.length > 0) settle.push(this.#applyCommand(entry, { nowMs, events, index: entry.index }, batch));
       this.parts.archive?.append(entry, this.state.space.currentRevision);
+      if (this.parts.times !== undefined) this.parts.times.onApplied(batch, entry, this.parts.clock.monotonicMs());
     }
-    if (this.parts.times !== undefined) batch.appliedMs = this.parts.clock.monotonicMs();
     this.parts.backend.setApplied(this.#applied.index, this.#applied.term);
     this.node.onApplied(this.#applied.index);
     if (events.length > 0) this.watches.notify(events);
     if (this.parts.times !== undefined) this.#noteAnswers(this.parts.times, batch);
     for (const one of settle) one();
     this.#reads.onApplied(this.#applied.index);
-    this.#dropper.maybeStart();
+    this.dropper.maybeStart();
     this.onApplied();
     if (this.node.hasReady()) this.#schedulePump();
   }
@@ -522,25 +529,12 @@ export class Replica {
     const pending = header.memberID === this.config.memberID ? this.#pending.take(header.requestNumber) : undefined;
     if (pending !== undefined) batch.add(pending, entry.index);
     try {
-      const answer = this.#applyTimed(pending?.command ?? decodeCommandBody(entry.data), context, batch);
+      const answer = this.state.apply(pending?.command ?? decodeCommandBody(entry.data), context);
       return () => pending?.resolve(answer);
     } catch (error) {
       const expected = storeErrorFrom(error);
       if (!(expected instanceof StoreError) || expected.code === "DATA_DAMAGED") throw error;
       return () => pending?.reject(expected);
-    }
-  }
-
-  /** `batch.appliedMs` is when the command before this one was done. */
-  #applyTimed(command: Command, context: ApplyContext, batch: AppliedBatch): Answer {
-    const { times, clock } = this.parts;
-    if (times === undefined) return this.state.apply(command, context);
-    try {
-      return this.state.apply(command, context);
-    } finally {
-      const nowMs = clock.monotonicMs();
-      if (nowMs - batch.appliedMs > times.options.warnApplyMs) times.onSlowApply(command, nowMs - batch.appliedMs);
-      batch.appliedMs = nowMs;
     }
   }
 

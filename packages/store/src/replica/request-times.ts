@@ -8,10 +8,10 @@
 // T3. At most `linesPerSecondMax` lines a second; the next one says how many were left out.
 // Source: etcd server/etcdserver (warn-of-expensive requests), pkg/traceutil.
 import type { Clock, LogFields, Logger } from "@lenj/base";
-import type { Ready } from "@lenj/raft";
-import type { Command } from "../core/command.js";
+import type { Entry, Ready } from "@lenj/raft";
+import { type Command, decodeCommandBody } from "../core/command.js";
+import { CountingHistogram, doubling } from "../core/counting-histogram.js";
 import { describeCommand, describeRead, type ReadRequest } from "../core/describe-request.js";
-import { StageHistogram } from "./stage-histogram.js";
 
 /**
  * - queue: until it was proposed and, by the leader, until its write to the log began
@@ -27,6 +27,8 @@ export type ReadStage = (typeof readStages)[number];
 
 /** From here on a request leaves a line, though not yet a warning. Upstream: traceThreshold. */
 const tracedMs = 100;
+/** From 0.25 ms to 8 s. */
+const stageBoundsMs = doubling(0.25, 16);
 const linesPerSecondMax = 20;
 /** Writes of the log whose entries are not all applied; past that the oldest is forgotten. */
 const writesMax = 4_096;
@@ -78,8 +80,8 @@ export interface RequestTimesOptions {
 type Stages = Record<WriteStage, number>;
 
 export class RequestTimes {
-  readonly writes: Readonly<Record<WriteStage, StageHistogram>> = histograms(writeStages);
-  readonly reads: Readonly<Record<ReadStage, StageHistogram>> = histograms(readStages);
+  readonly writes: Readonly<Record<WriteStage, CountingHistogram>> = histograms(writeStages);
+  readonly reads: Readonly<Record<ReadStage, CountingHistogram>> = histograms(readStages);
   /** Commands and reads slower than `warnApplyMs`. */
   slowApplies = 0;
   #writings: LogWriting[] = [];
@@ -156,9 +158,13 @@ export class RequestTimes {
     this.#onSlow(request, stages, { tookMs: nowMs - request.arrivedMs, outcome: "timeout" });
   }
 
-  /** One command was applied; told of those only that took longer than `warnApplyMs`. */
-  onSlowApply(command: Command, tookMs: number): void {
+  /** One more entry of the batch is applied. */
+  onApplied(batch: AppliedBatch, entry: Entry, nowMs: number): void {
+    const tookMs = nowMs - batch.appliedMs;
+    batch.appliedMs = nowMs;
+    if (tookMs <= this.options.warnApplyMs) return;
     this.slowApplies += 1;
+    const command = entry.type === "normal" && entry.data.length > 0 ? decodeCommandBody(entry.data) : {};
     this.#warnApply({ ...describeCommand(command) }, tookMs);
   }
 
@@ -233,8 +239,8 @@ export class RequestTimes {
   }
 }
 
-function histograms<Stage extends string>(stages: readonly Stage[]): Record<Stage, StageHistogram> {
-  return Object.fromEntries(stages.map((stage) => [stage, new StageHistogram()])) as Record<Stage, StageHistogram>;
+function histograms<Stage extends string>(stages: readonly Stage[]): Record<Stage, CountingHistogram> {
+  return Object.fromEntries(stages.map((stage) => [stage, new CountingHistogram(stageBoundsMs)])) as Record<Stage, CountingHistogram>;
 }
 
 /** The stage that took longest, and each as `<stage>Ms`. */

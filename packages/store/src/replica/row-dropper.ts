@@ -1,8 +1,9 @@
 // Deletes the rows that a compaction freed, a few a turn.
 //
-// Owns:  the timer, and who waits for the end.
+// Owns:  the timer, who waits for the end, how long it takes.
 import type { Clock, Timer } from "@lenj/base";
 import type { KeySpace } from "@lenj/mvcc";
+import { CountingHistogram, doubling } from "../core/counting-histogram.js";
 
 const rowsPerTurn = 1_000;
 /** Between turns, so that requests are served meanwhile. Upstream: compaction-sleep-interval. */
@@ -12,9 +13,13 @@ export class RowDropper {
   #timer: Timer | undefined;
   #waiters: (() => void)[] = [];
   #closed = false;
+  #startedMs: number | undefined;
+  /** How long requests waited each time, and whole compactions took, in milliseconds. Upstream's buckets. */
+  readonly pauses = new CountingHistogram(doubling(1, 13));
+  readonly totals = new CountingHistogram(doubling(100, 14));
 
   constructor(
-    private readonly space: Pick<KeySpace, "hasDroppable" | "dropSome">,
+    private readonly space: KeySpace,
     private readonly clock: Clock,
   ) {}
 
@@ -23,8 +28,7 @@ export class RowDropper {
     if (!this.space.hasDroppable || this.#timer !== undefined || this.#closed) return;
     this.#timer = this.clock.after(pauseMs, () => {
       this.#timer = undefined;
-      if (this.space.dropSome(rowsPerTurn)) this.maybeStart();
-      else this.#release();
+      this.#dropSome();
     });
   }
 
@@ -37,6 +41,21 @@ export class RowDropper {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#release();
+  }
+
+  #dropSome(): void {
+    const startedMs = this.clock.monotonicMs();
+    this.#startedMs ??= startedMs;
+    const hasMore = this.space.dropSome(rowsPerTurn);
+    const nowMs = this.clock.monotonicMs();
+    this.pauses.observe(nowMs - startedMs);
+    if (hasMore) {
+      this.maybeStart();
+      return;
+    }
+    this.totals.observe(nowMs - this.#startedMs);
+    this.#startedMs = undefined;
     this.#release();
   }
 

@@ -10,7 +10,6 @@ import { StateMachine } from "../core/state-machine.js";
 import type { DurableBackend, DurableLog, PeerTransport } from "./ports.js";
 import { Replica } from "./replica.js";
 import { RequestTimes } from "./request-times.js";
-import { stageBoundsMs } from "./stage-histogram.js";
 
 const ids = [1n, 2n, 3n];
 const members: ConfChange[] = ids.map((id) => ({
@@ -294,7 +293,7 @@ describe("the line about a slow request", () => {
     }
     const times = world.times.get(leader.config.memberID) as RequestTimes;
     for (const { counts } of Object.values(times.writes)) expect(counts.reduce((total, count) => total + count)).toBe(4);
-    expect(times.writes.fsync.counts[stageBoundsMs.findIndex((boundMs) => boundMs >= 130)]).toBe(3);
+    expect(times.writes.fsync.counts[times.writes.fsync.bounds.findIndex((boundMs) => boundMs >= 130)]).toBe(3);
   });
 
   it("stays away after so many in a second, which the next one says", async () => {

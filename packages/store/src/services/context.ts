@@ -6,6 +6,8 @@ import type { RequestTimes } from "../replica/request-times.js";
 import type { Access } from "./access.js";
 import type { Header } from "./answer-codec.js";
 import type { MembershipChanges } from "./membership-changes.js";
+import type { MessageCounts } from "./message-counts.js";
+import type { WorkTimes } from "./work-times.js";
 
 /** What `etcdctl endpoint status` and version checks of clients see: the etcd whose API this is. What the cluster runs as: ClusterVersion. */
 export const storeVersion = "3.6.0";
@@ -32,6 +34,10 @@ export interface ServiceContext {
   readonly access: Access;
   /** Told where the time of reads goes. */
   readonly times?: RequestTimes | undefined;
+  /** Measures long work. */
+  readonly work?: WorkTimes | undefined;
+  /** Counts what passes over each method. */
+  readonly messages?: MessageCounts | undefined;
   /** Open watch streams; ended when the front closes. */
   readonly streams: Set<{ close(): void }>;
   header(revision: number): Header;

@@ -30,7 +30,7 @@ export interface ClientService {
 
 export function clientServices(context: ServiceContext): readonly ClientService[] {
   const behindRules = (service: object, handlers: RpcHandlers): ClientService => {
-    const definition = service as RpcService;
+    const definition = context.messages?.counted(service as RpcService) ?? (service as RpcService);
     return { definition, handlers: context.access.secure(definition, handlers) };
   };
   return [

@@ -10,14 +10,16 @@ import { parseClusterVersion, shortVersion } from "../core/cluster-version.js";
 import { StoreError } from "../core/errors.js";
 import { type ServiceContext, storeVersion } from "./context.js";
 import { PacedStream } from "./paced-stream.js";
+import type { Work } from "./work-times.js";
 
 const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
 
 export function maintenanceService(context: ServiceContext): RpcHandlers {
   const { replica, header, backend, access } = context;
+  const measured = <T>(work: Work, run: () => Promise<T>): Promise<T> => context.work?.run(work, run) ?? run();
   return {
     snapshot: (_request: etcdserverpb.SnapshotRequest, stream: RpcServerStream<etcdserverpb.SnapshotResponse>): void => {
-      sendSnapshot(context, stream).then(
+      measured("snapshot", () => sendSnapshot(context, stream)).then(
         () => stream.end(),
         (error: unknown) => stream.fail(error),
       );
@@ -54,16 +56,16 @@ export function maintenanceService(context: ServiceContext): RpcHandlers {
     },
     defragment: async (): Promise<etcdserverpb.DefragmentResponse> => {
       await backend.flush();
-      await backend.database.compactRange(new Uint8Array(0), Uint8Array.of(0xff));
+      await measured("defragment", () => backend.database.compactRange(new Uint8Array(0), Uint8Array.of(0xff)));
       return { header: header(replica.state.space.currentRevision) };
     },
     hash: async (): Promise<etcdserverpb.HashResponse> => ({
       header: header(replica.state.space.currentRevision),
-      hash: await hashRows(context, 0),
+      hash: await measured("hash", () => hashRows(context, 0)),
     }),
     hashKv: async (request: etcdserverpb.HashKVRequest): Promise<etcdserverpb.HashKVResponse> => {
       replica.state.space.checkReadable(request.revision);
-      const hash = await hashRows(context, request.revision);
+      const hash = await measured("hashRevision", () => hashRows(context, request.revision));
       return {
         header: header(replica.state.space.currentRevision),
         hash,

@@ -41,6 +41,9 @@ export interface MembershipChangesOptions {
 }
 
 export class MembershipChanges {
+  /** Learners that this member made voters, as leader. */
+  promotedCount = 0;
+
   constructor(private readonly options: MembershipChangesOptions) {}
 
   /** Resolves with the new member once it is one. */
@@ -98,6 +101,7 @@ export class MembershipChanges {
       throw this.#refusal("NOT_ENOUGH_STARTED_MEMBERS", "promote", id);
     const member = { id, peerUrls: [], name: "", clientUrls: [], isLearner: false };
     await this.#propose("addVoter", id, { member, promote: true });
+    this.promotedCount += 1;
   }
 
   #checkAdd(isLearner: boolean): void {

@@ -1,119 +1,15 @@
 // The member's metrics, under etcd's names: existing dashboards and alerts read them as they are.
 //
-// Owns:  what is counted as it happens (calls, writes to disk). Everything else is read from the member when it is scraped.
+// Not:   what is counted as it happens (store-instruments.ts), what passes over the network (network-metrics.ts).
 // Source: etcd's metrics.go files, grpc-ecosystem/go-grpc-prometheus.
 import { readdirSync, readFileSync } from "node:fs";
-import type { RpcCall } from "@lenj/rpc-server";
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 import { shortVersion } from "../../core/cluster-version.js";
+import type { CountingHistogram } from "../../core/counting-histogram.js";
 import type { Member } from "../../member.js";
-import { type StageHistogram, stageBoundsMs } from "../../replica/stage-histogram.js";
 import { storeVersion } from "../../services/context.js";
-
-/** Doubling from 1 ms, as etcd has them for disks. */
-const diskBuckets = Array.from({ length: 14 }, (_unused, power) => 0.001 * 2 ** power);
-const secondMs = 1_000;
-
-/** Of gRPC codes, as Go's metrics have them. */
-const codeNames = [
-  ...["OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists", "PermissionDenied"],
-  ...["ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss"],
-  "Unauthenticated",
-];
-
-/** What happens, as it happens. */
-export class StoreInstruments {
-  readonly #started: Counter;
-  readonly #handled: Counter;
-  readonly #requests: Counter;
-  readonly #healthy: Counter;
-  readonly #unhealthy: Counter;
-  readonly #logWrites: Histogram;
-  readonly #stateWrites: Histogram;
-
-  constructor(registry: Registry) {
-    const registers = [registry];
-    const method = ["grpc_type", "grpc_service", "grpc_method"];
-    this.#started = new Counter({
-      name: "grpc_server_started_total",
-      help: "Total number of RPCs started on the server.",
-      labelNames: method,
-      registers,
-    });
-    this.#handled = new Counter({
-      name: "grpc_server_handled_total",
-      help: "Total number of RPCs completed on the server, regardless of success or failure.",
-      labelNames: [...method, "grpc_code"],
-      registers,
-    });
-    this.#requests = new Counter({
-      name: "etcd_server_client_requests_total",
-      help: "The total number of client requests per client version.",
-      labelNames: ["type", "client_api_version"],
-      registers,
-    });
-    this.#healthy = new Counter({ name: "etcd_server_health_success", help: "The total number of successful health checks", registers });
-    this.#unhealthy = new Counter({ name: "etcd_server_health_failures", help: "The total number of failed health checks", registers });
-    this.#logWrites = new Histogram({
-      name: "etcd_disk_wal_fsync_duration_seconds",
-      help: "The latency distributions of writes to the log, fsync included.",
-      buckets: diskBuckets,
-      registers,
-    });
-    this.#stateWrites = new Histogram({
-      name: "etcd_disk_backend_commit_duration_seconds",
-      help: "The latency distributions of writes of the state behind the log.",
-      buckets: diskBuckets,
-      registers,
-    });
-  }
-
-  onCall({ path, metadata }: RpcCall): void {
-    const labels = labelsOf(path);
-    this.#started.inc(labels);
-    // What clients say becomes a label only when it looks like a version: labels must stay few.
-    const said = metadata.get("client-api-version") ?? "";
-    const version = /^\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(said) ? said : "unknown";
-    this.#requests.inc({ type: labels.grpc_type === "unary" ? "unary" : "stream", client_api_version: version });
-  }
-
-  onDone(path: string, code: number): void {
-    this.#handled.inc({ ...labelsOf(path), grpc_code: codeNames[code] ?? String(code) });
-  }
-
-  onHealth(isHealthy: boolean): void {
-    (isHealthy ? this.#healthy : this.#unhealthy).inc();
-  }
-
-  onLogWritten(tookMs: number): void {
-    this.#logWrites.observe(tookMs / secondMs);
-  }
-
-  onStateWritten(tookMs: number): void {
-    this.#stateWrites.observe(tookMs / secondMs);
-  }
-}
-
-const streamTypes: Readonly<Record<string, string>> = {
-  "/etcdserverpb.Watch/Watch": "bidi_stream",
-  "/etcdserverpb.Lease/LeaseKeepAlive": "bidi_stream",
-  "/etcdserverpb.Maintenance/Snapshot": "server_stream",
-  "/etcdserverpb.KV/RangeStream": "server_stream",
-  "/v3electionpb.Election/Observe": "server_stream",
-  "/grpc.health.v1.Health/Watch": "server_stream",
-};
-
-const knownLabels = new Map<string, { grpc_type: string; grpc_service: string; grpc_method: string }>();
-
-/** Paths are those of methods that exist, so that there are few. */
-function labelsOf(path: string): { grpc_type: string; grpc_service: string; grpc_method: string } {
-  const known = knownLabels.get(path);
-  if (known !== undefined) return known;
-  const [, service = "", method = ""] = path.split("/");
-  const labels = { grpc_type: streamTypes[path] ?? "unary", grpc_service: service, grpc_method: method };
-  knownLabels.set(path, labels);
-  return labels;
-}
+import { registerHistograms } from "./histogram-metrics.js";
+import { registerNetworkMetrics } from "./network-metrics.js";
 
 type Reading = readonly [help: string, read: (member: Member) => number];
 
@@ -135,6 +31,19 @@ const readGauges: Readonly<Record<string, Reading>> = {
     "Share of the storage quota in use: a warning at 0.8 and 0.9, no more writes at 1.",
     ({ quota }) => quota.usedShare,
   ],
+  etcd_server_snapshot_apply_in_progress_total: [
+    "1 if the server is applying the incoming snapshot. 0 if none.",
+    ({ isReplacingState }) => Number(isReplacingState),
+  ],
+  etcd_disk_defrag_inflight: [
+    "Whether or not defrag is active on the member. 1 means active, 0 means not.",
+    ({ work }) => Number(work.inflight.defragment > 0),
+  ],
+  etcd_disk_wal_write_bytes_total: ["Total number of bytes written in WAL.", ({ log }) => log.writtenBytes],
+  etcd_debugging_mvcc_total_put_size_in_bytes: [
+    "The total size of put kv pairs seen by this member.",
+    ({ replica }) => replica.state.counts.putBytes,
+  ],
   etcd_server_raft_term: ["The current term.", ({ replica }) => replica.term],
   etcd_debugging_auth_revision: ["The current revision of auth store.", ({ replica }) => replica.state.auth.revision],
   etcd_debugging_mvcc_current_revision: ["The current revision of store.", ({ replica }) => replica.state.space.currentRevision],
@@ -154,11 +63,40 @@ const readGauges: Readonly<Record<string, Reading>> = {
   os_fd_limit: ["The file descriptor limit.", openFilesMax],
   process_max_fds: ["Maximum number of open file descriptors.", openFilesMax],
   process_virtual_memory_bytes: ["Virtual memory size in bytes.", virtualMemoryBytes],
+  process_virtual_memory_max_bytes: ["Maximum amount of virtual memory available in bytes.", virtualMemoryMaxBytes],
 };
 
 const readCounters: Readonly<Record<string, Reading>> = {
   etcd_server_leader_changes_seen_total: ["The number of leader changes seen.", ({ leaderChanges }) => leaderChanges],
   etcd_server_proposals_failed_total: ["The total number of failed proposals seen.", ({ replica }) => replica.failedCount],
+  etcd_server_heartbeat_send_failures_total: [
+    "The total number of leader heartbeat send failures (likely overloaded from slow disk).",
+    ({ replica }) => replica.ticker.lateHeartbeats,
+  ],
+  etcd_server_slow_apply_total: [
+    "The total number of slow apply requests (likely overloaded from slow disk).",
+    ({ measures }) => measures.times.slowApplies,
+  ],
+  etcd_server_read_indexes_failed_total: [
+    "The total number of failed read indexes seen.",
+    ({ replica }) => replica.readTroubles.overdueCount,
+  ],
+  etcd_server_slow_read_indexes_total: [
+    "The total number of pending read indexes not in sync with leader's or timed out read index requests.",
+    ({ replica }) => replica.readTroubles.retriedCount,
+  ],
+  etcd_server_learner_promote_successes: [
+    "The total number of successful learner promotions while this member is leader.",
+    ({ membership }) => membership.promotedCount,
+  ],
+  etcd_mvcc_range_total: ["Total number of ranges seen by this member.", ({ replica }) => replica.state.space.counts.ranges],
+  etcd_debugging_mvcc_range_total: ["Total number of ranges seen by this member.", ({ replica }) => replica.state.space.counts.ranges],
+  etcd_debugging_mvcc_db_compaction_keys_total: [
+    "Total number of db keys compacted.",
+    ({ replica }) => replica.state.space.counts.compactedRows,
+  ],
+  etcd_debugging_lease_renewed_total: ["The number of renewed leases seen by the leader.", ({ leases }) => leases.counts.renewed],
+  etcd_debugging_server_lease_expired_total: ["The total number of expired leases.", ({ leases }) => leases.counts.expired],
   etcd_mvcc_put_total: ["Total number of puts seen by this member.", ({ replica }) => replica.state.counts.puts],
   etcd_mvcc_delete_total: ["Total number of deletes seen by this member.", ({ replica }) => replica.state.counts.deletes],
   etcd_mvcc_txn_total: ["Total number of txns seen by this member.", ({ replica }) => replica.state.counts.txns],
@@ -205,14 +143,8 @@ export function registerStoreMetrics(registry: Registry, member: Member): void {
     ],
   ];
   for (const [name, help, label, value] of facts) new Gauge({ name, help, labelNames: [label], registers }).set({ [label]: value }, 1);
-  registerStages(registry, "lenj_store_request_stage_duration_seconds", {
-    help: "Where the time of requests that change something goes, by stage.",
-    stages: member.times.writes,
-  });
-  registerStages(registry, "lenj_store_read_stage_duration_seconds", {
-    help: "Where the time of reads goes, by stage.",
-    stages: member.times.reads,
-  });
+  registerMemberHistograms(registry, member);
+  registerNetworkMetrics(registry, member);
   new Gauge({
     name: "etcd_cluster_version",
     help: "Which version is running. 1 for 'cluster_version' label with current cluster version.",
@@ -226,30 +158,43 @@ export function registerStoreMetrics(registry: Registry, member: Member): void {
   });
 }
 
-/** Histograms that count for themselves, shown as the library's are. */
-function registerStages(
-  registry: Registry,
-  name: string,
-  { help, stages }: { readonly help: string; readonly stages: Readonly<Record<string, StageHistogram>> },
-): void {
-  const valuesOf = (stage: string, { counts, sumMs }: StageHistogram): object[] => {
-    let count = 0;
-    const buckets = [...counts].map((inBucket, at) => {
-      count += inBucket;
-      const boundMs = stageBoundsMs[at];
-      return { metricName: `${name}_bucket`, labels: { le: boundMs === undefined ? "+Inf" : boundMs / secondMs, stage }, value: count };
+function registerMemberHistograms(registry: Registry, member: Member): void {
+  const { times, peerCounts } = member.measures;
+  const { took } = member.work;
+  const single = (name: string, help: string, unit: "seconds" | "milliseconds" | "own", read: () => CountingHistogram): void =>
+    registerHistograms(registry, { name, help, unit, read: () => [[{}, read()]] });
+  const byStage = (name: string, help: string, stages: Readonly<Record<string, CountingHistogram>>): void =>
+    registerHistograms(registry, {
+      ...{ name, help, unit: "seconds" },
+      read: () => Object.entries(stages).map(([stage, histogram]) => [{ stage }, histogram]),
     });
-    return [
-      ...buckets,
-      { metricName: `${name}_sum`, labels: { stage }, value: sumMs / secondMs },
-      { metricName: `${name}_count`, labels: { stage }, value: count },
-    ];
-  };
-  const get = (): object => ({
-    ...{ name, help, type: "histogram", aggregator: "sum" },
-    values: Object.entries(stages).flatMap(([stage, histogram]) => valuesOf(stage, histogram)),
-  });
-  registry.registerMetric({ name, help, get, reset: () => {} } as unknown as Gauge);
+  const writes = "Where the time of requests that change something goes, by stage.";
+  byStage("lenj_store_request_stage_duration_seconds", writes, times.writes);
+  byStage("lenj_store_read_stage_duration_seconds", "Where the time of reads goes, by stage.", times.reads);
+  const hashes = "The latency distribution of storage hash";
+  single("etcd_mvcc_hash_duration_seconds", `${hashes} operation.`, "seconds", () => took.hash);
+  single("etcd_mvcc_hash_rev_duration_seconds", `${hashes} by revision operation.`, "seconds", () => took.hashRevision);
+  const backend = "The latency distribution of backend";
+  single("etcd_disk_backend_snapshot_duration_seconds", `${backend} snapshots.`, "seconds", () => took.snapshot);
+  single("etcd_disk_backend_defrag_duration_seconds", `${backend} defragmentation.`, "seconds", () => took.defragment);
+  const compaction = "Bucketed histogram of db compaction";
+  const compactionName = "etcd_debugging_mvcc_db_compaction";
+  single(
+    `${compactionName}_pause_duration_milliseconds`,
+    `${compaction} pause duration.`,
+    "milliseconds",
+    () => member.replica.dropper.pauses,
+  );
+  single(
+    `${compactionName}_total_duration_milliseconds`,
+    `${compaction} total duration.`,
+    "milliseconds",
+    () => member.replica.dropper.totals,
+  );
+  single("etcd_debugging_lease_ttl_total", "Bucketed histogram of lease TTLs.", "own", () => member.replica.state.leaseTTLs);
+  const saves = "The latency distributions of taking a whole state from the leader";
+  single("etcd_snap_db_save_total_duration_seconds", `${saves}.`, "seconds", () => peerCounts.stateSaved);
+  single("etcd_snap_db_fsync_duration_seconds", `${saves}: making it durable.`, "seconds", () => peerCounts.stateSynced);
 }
 
 function sizeBytes({ replica }: Member): number {
@@ -266,4 +211,10 @@ function openFilesMax(): number {
 
 function virtualMemoryBytes(): number {
   return Number(/^VmSize:\s+(\d+) kB/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0) * 1_024;
+}
+
+/** Go's client shows "unlimited" as the largest number there is. */
+function virtualMemoryMaxBytes(): number {
+  const limit = /^Max address space\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+  return limit === undefined ? 2 ** 64 : Number(limit);
 }

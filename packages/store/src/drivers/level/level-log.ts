@@ -38,6 +38,8 @@ export interface LogWrite {
 }
 
 export class LevelLog {
+  /** Bytes of entries and heads written since the start. */
+  writtenBytes = 0;
   #compactTo: { readonly index: number; readonly term: number } | undefined;
 
   private constructor(
@@ -117,6 +119,7 @@ export class LevelLog {
   async #write(operations: WriteOperation[], head: Head): Promise<void> {
     operations.push({ type: "put", key: headKey, value: encodeHead(head) });
     this.head = head;
+    for (const operation of operations) if (operation.type === "put") this.writtenBytes += operation.key.length + operation.value.length;
     await this.database.write(operations);
   }
 }

@@ -39,17 +39,19 @@ export function encodeHello(hello: Hello): Buffer {
   return Buffer.from(PeerFrame.encode({ frame: { $case: "hello", value: hello } }).finish());
 }
 
-export type ReceivedFrame =
+export type ReceivedFrame = { readonly sizeBytes: number } & (
   | { readonly hello: Hello; readonly messages?: never }
-  | { readonly messages: readonly Message[]; readonly hello?: never };
+  | { readonly messages: readonly Message[]; readonly hello?: never }
+);
 
 /** Throws DATA_DAMAGED for what is no frame. */
 export function decodeFrame(bytes: Buffer): ReceivedFrame {
+  const sizeBytes = bytes.length;
   try {
     if (bytes[0] !== tag.batch) {
       const { frame } = PeerFrame.decode(bytes);
-      if (frame?.$case === "hello") return { hello: frame.value };
-      return { messages: frame === undefined ? [] : frame.value.messages.map(decodeMessage) };
+      if (frame?.$case === "hello") return { hello: frame.value, sizeBytes };
+      return { messages: frame === undefined ? [] : frame.value.messages.map(decodeMessage), sizeBytes };
     }
     const cursor = new Cursor(bytes, 1, bytes.length);
     const end = cursor.enter();
@@ -59,7 +61,7 @@ export function decodeFrame(bytes: Buffer): ReceivedFrame {
       if (bytes[cursor.at++] !== tag.message) throw new RangeError(`unknown field ${bytes[cursor.at - 1]} of a batch`);
       messages.push(readMessage(bytes, cursor));
     }
-    return { messages };
+    return { messages, sizeBytes };
   } catch (error) {
     if (error instanceof StoreError) throw error;
     throw new StoreError("DATA_DAMAGED", `Cannot decode peer frame: ${(error as Error).message}`, { cause: error });

@@ -8,6 +8,7 @@ import { type PeerClient, PeerClient as PeerClientConstructor, PeerService } fro
 import type { Message } from "@lenj/raft";
 import { ClientStream, type ClientTLS, type RpcStatus } from "@lenj/rpc-server";
 import { encodeBatch, encodeHello } from "./frame-codec.js";
+import type { PeerCount } from "./peer-counts.js";
 import { removedReason } from "./peer-service.js";
 
 const firstPauseMs = 50;
@@ -26,6 +27,7 @@ export interface PeerLinkOptions {
   /** For the stream; asked for at each connection, so that renewed certificates count. Undefined: plain. */
   readonly tls: () => ClientTLS | undefined;
   readonly hello: { readonly clusterId: bigint; readonly from: bigint; readonly to: bigint };
+  readonly count: PeerCount;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onUnreachable: () => void;
@@ -66,10 +68,13 @@ export class PeerLink {
   }
 
   send(message: Message): void {
+    const { count, clock, onUnreachable } = this.options;
     if (this.#stream === undefined || this.#connectedMs === undefined || this.#stream.unsentBytes > unsentBytesMax) {
-      this.options.onUnreachable();
+      count.sendFailures += 1;
+      onUnreachable();
       return;
     }
+    if (message.type === "heartbeat") count.onHeartbeatSent(clock.monotonicMs());
     this.#waiting.push(message);
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
@@ -78,6 +83,7 @@ export class PeerLink {
 
   close(): void {
     this.#closed = true;
+    this.options.count.isConnected = false;
     this.#retry?.cancel();
     this.#stream?.close();
     (this.client as unknown as Client).close();
@@ -87,12 +93,17 @@ export class PeerLink {
     this.#flushScheduled = false;
     const messages = this.#waiting;
     this.#waiting = [];
-    this.#stream?.write(encodeBatch(messages));
+    this.#write(encodeBatch(messages));
+  }
+
+  #write(frame: Buffer): void {
+    this.options.count.sentBytes += frame.length;
+    this.#stream?.write(frame);
   }
 
   #connect(): void {
     if (this.#closed) return;
-    const { target, hello, clock, logger, peerID } = this.options;
+    const { target, hello, count, clock, logger, peerID } = this.options;
     let tls: ClientTLS | undefined;
     try {
       tls = this.options.tls();
@@ -105,13 +116,14 @@ export class PeerLink {
       ...{ target, tls, clock, connectTimeoutMs, keepAlive, path: PeerService.exchange.path, receiveBytesMax: replyBytesMax },
       onMessage: () => {
         if (this.#connectedMs === undefined) logger.info("Connected to peer", { peer: peerID });
+        count.onConnection(true);
         this.#connectedMs = clock.monotonicMs();
         this.#pauseMs = firstPauseMs;
       },
       onClose: (status) => this.#onOver(status),
     });
     this.#stream = stream;
-    stream.write(encodeHello({ ...hello, protocolVersion: 1 }));
+    this.#write(encodeHello({ ...hello, protocolVersion: 1 }));
   }
 
   #onOver({ details }: RpcStatus): void {
@@ -119,6 +131,7 @@ export class PeerLink {
       this.options.logger.warn("Lost peer", { peer: this.options.peerID, reason: details });
     this.#stream = undefined;
     this.#connectedMs = undefined;
+    this.options.count.onConnection(false);
     this.options.onUnreachable();
     if (this.#closed) return;
     if (details === removedReason) this.options.onRemoved();

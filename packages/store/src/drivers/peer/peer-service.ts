@@ -19,6 +19,7 @@ import type { Message } from "@lenj/raft";
 import type { RpcDuplexStream, RpcHandlers, RpcService, RpcStatus } from "@lenj/rpc-server";
 import { grpcStatus, toGrpcStatus } from "../../core/errors.js";
 import { decodeFrame, type ReceivedFrame } from "./frame-codec.js";
+import { onSnapshotOver, type PeerCounts, type SnapshotCounts } from "./peer-counts.js";
 import { IncomingState } from "./snapshot-files.js";
 
 /** The generated service, with the stream's frames read by a codec of their own. */
@@ -31,6 +32,8 @@ export const peerServiceDefinition = {
 export interface PeerReceiver {
   readonly clusterID: bigint;
   readonly memberID: bigint;
+  readonly counts: PeerCounts;
+  nowMs(): number;
   isRemoved(id: bigint): boolean;
   appliedIndex(): number;
   step(messages: readonly Message[]): void;
@@ -109,7 +112,7 @@ function exchange(stream: RpcDuplexStream<ReceivedFrame, PeerReply>, receiver: P
     logger.warn("Refused peer", { reason: details });
     stream.fail(new PeerRefused(grpcStatus.FAILED_PRECONDITION, details));
   };
-  stream.onMessage = ({ hello, messages }) => {
+  stream.onMessage = ({ hello, messages, sizeBytes }) => {
     if (hello !== undefined) {
       const { clusterId, from, to } = hello;
       if (clusterId !== receiver.clusterID)
@@ -128,6 +131,8 @@ function exchange(stream: RpcDuplexStream<ReceivedFrame, PeerReply>, receiver: P
       welcomed = undefined;
       return refuse(removedReason);
     }
+    receiver.counts.of(welcomed).receivedBytes += sizeBytes;
+    if (messages.some(({ type }) => type === "heartbeatResp")) receiver.counts.of(welcomed).onHeartbeatAnswered(receiver.nowMs());
     receiver.step(messages);
   };
   stream.onHalfClose = () => stream.end();
@@ -154,18 +159,25 @@ async function receiveSnapshot(
 /** Returns false when the state here is as new already: a late snapshot must not take it back. */
 async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: PeerReceiver, logger: Logger): Promise<boolean> {
   const incoming = await IncomingState.start(receiver.folder);
+  const startedMs = receiver.nowMs();
   let [isComplete, isLate] = [false, false];
+  let counts: SnapshotCounts | undefined;
   try {
     for await (const { chunk } of chunks) {
       if (chunk?.$case === "header") {
         if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
         const index = chunk.value.message?.snapshot?.index ?? 0;
         isLate = index <= receiver.appliedIndex();
+        counts = receiver.counts.of(chunk.value.message?.from ?? 0n).snapshotsReceived;
+        counts.inflight += 1;
         logger.info("Receiving snapshot", { index });
       } else if (isLate) continue;
       else if (chunk?.$case === "data") await incoming.write(chunk.value);
       else if (chunk?.$case === "trailer") {
+        const endedMs = receiver.nowMs();
         await incoming.finish(chunk.value);
+        receiver.counts.stateSynced.observe(receiver.nowMs() - endedMs);
+        receiver.counts.stateSaved.observe(receiver.nowMs() - startedMs);
         isComplete = true;
       }
     }
@@ -173,6 +185,8 @@ async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: Peer
   } catch (error) {
     if (!isComplete) await incoming.abandon();
     throw error;
+  } finally {
+    if (counts !== undefined) onSnapshotOver(counts, isComplete || isLate, receiver.nowMs() - startedMs);
   }
   if (isLate) await incoming.abandon();
   return !isLate;
