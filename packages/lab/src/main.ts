@@ -140,7 +140,9 @@ program
 
 program
   .command("store [args...]")
-  .description("work with stores and their snapshots: lenj store snapshot save|status|restore, lenj store restore")
+  .description(
+    "work with stores and their snapshots: lenj store snapshot save|status|restore, lenj store restore, lenj store endpoint status, lenj store member ...",
+  )
   .allowUnknownOption()
   .helpOption(false)
   .passThroughOptions()

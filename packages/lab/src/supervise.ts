@@ -6,7 +6,7 @@ import { createLogger } from "@lenj/component-base";
 import type { corev1 } from "@lenj/proto/k8s";
 import type { LabStatus, SupervisorStart } from "./core/control.js";
 import { fabric } from "./core/topology.js";
-import { bringUp, isNodeReady, Progress, readStoreRoles } from "./drivers/bring-up.js";
+import { bringUp, isNodeReady, Progress, readStores } from "./drivers/bring-up.js";
 import { serveControl } from "./drivers/control-server.js";
 import { readLab } from "./drivers/lab-state.js";
 import { Supervisor } from "./drivers/supervisor.js";
@@ -23,8 +23,8 @@ async function main(start: SupervisorStart, listeners: readonly Server[]): Promi
   const client = await createApiClient(await loadKubeconfig(`${paths.kubeconfigs}/admin-inside`), { clock });
 
   const status = async (): Promise<LabStatus> => {
-    const [roles, nodes] = await Promise.all([readStoreRoles(config), readyNodeNames()]);
-    return supervisor.status(progress.phase, roles, nodes);
+    const [stores, nodes] = await Promise.all([readStores(config), readyNodeNames()]);
+    return supervisor.status(progress.phase, stores, nodes);
   };
   const readyNodeNames = async (): Promise<Set<string>> => {
     try {

@@ -45,7 +45,7 @@ if (isStoreCommand(commandLine[0])) {
   await runComponent({
     name: "lenj-store",
     description:
-      "The Lenj store keeps a cluster's state, replicated, behind etcd's API. Commands: snapshot, restore, member (see --help of each).",
+      "The Lenj store keeps a cluster's state, replicated, behind etcd's API. Commands: snapshot, restore, endpoint, member (see --help of each).",
     flags: storeFlags,
     validate: validateStoreOptions,
     start,

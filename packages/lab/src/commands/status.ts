@@ -1,11 +1,24 @@
 // `lenj status`: what runs, who leads, which nodes are Ready.
-import type { LabStatus } from "../core/control.js";
+import type { LabStatus, ProcessStatus } from "../core/control.js";
 import { ControlClient } from "../drivers/control-client.js";
 import { readLab } from "../drivers/lab-state.js";
 
 export async function status(options: { state: string; output: string }): Promise<void> {
   const found = await new ControlClient(readLab(options.state)).status();
   process.stdout.write(options.output === "json" ? `${JSON.stringify(found, null, 2)}\n` : formatStatus(found));
+}
+
+const storeHeader = ["STORE", "ROLE", "TERM", "COMMIT", "APPLIED", "LAG", "INFLIGHT", "DB SIZE", "FSYNC P99", "ALARMS"];
+
+function storeCells(store: NonNullable<ProcessStatus["store"]>): string[] {
+  const { role, hasLeader, term, commit, applied, lag, inflight, dbSizeBytes, fsyncP99Ms, alarms } = store;
+  return [
+    hasLeader ? role : `${role} (no leader)`,
+    ...[term, commit, applied, lag, inflight].map(String),
+    `${(dbSizeBytes / 1_000_000).toFixed(1)} MB`,
+    fsyncP99Ms === null ? "-" : `${fsyncP99Ms} ms`,
+    alarms.length === 0 ? "-" : alarms.join(","),
+  ];
 }
 
 /** The status as aligned columns. */
@@ -17,10 +30,12 @@ export function formatStatus(found: LabStatus): string {
     String(restarts),
     role ?? "",
   ]);
+  const stores = found.processes.flatMap(({ name, store }) => (store === undefined ? [] : [[name, ...storeCells(store)]]));
   const nodes = found.nodes.map(({ name, power, ready, address }) => [name, power, ready ? "Ready" : "NotReady", address]);
   const cuts = found.cuts.map(([a, b]) => [a, b]);
   return [
     formatTable(["PROCESS", "STATE", "PID", "RESTARTS", "ROLE"], processes),
+    ...(stores.length === 0 ? [] : [formatTable(storeHeader, stores)]),
     formatTable(["NODE", "POWER", "STATUS", "ADDRESS"], nodes),
     ...(cuts.length === 0 ? [] : [formatTable(["PARTITIONED", "FROM"], cuts)]),
   ].join("\n");

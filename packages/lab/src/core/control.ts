@@ -1,5 +1,6 @@
 // What the `lenj` command and the supervisor say to each other, as JSON over HTTP on a unix socket.
 import type { ProcessPhase } from "./process-state.js";
+import type { StoreStatus } from "./store-status.js";
 
 export interface ProcessStatus {
   readonly name: string;
@@ -8,8 +9,10 @@ export interface ProcessStatus {
   /** As the asking program's pid namespace sees it; null while not running. */
   readonly pid: number | null;
   readonly restarts: number;
-  /** Store replicas only: "leader", "follower", "candidate" or "unknown". */
+  /** Store replicas only: "leader", "follower", "candidate", "preCandidate" or "unknown". */
   readonly role?: string;
+  /** Store replicas that answer. `lag`: entries that another one knows to be committed and this one has not applied. */
+  readonly store?: StoreStatus & { readonly lag: number };
   readonly lastExit?: string;
 }
 

@@ -5,6 +5,7 @@ import { type ApiClient, isNotFound, type KubeObject, resources } from "@lenj/cl
 import type { corev1 } from "@lenj/proto/k8s";
 import { clusterObjects } from "../core/cluster-objects.js";
 import type { ProgressEvent } from "../core/control.js";
+import { parseStoreStatus, type StoreStatus } from "../core/store-status.js";
 import { type LabConfig, nodeAddress, nodeName, ordinals, storeAddress, storePorts } from "../core/topology.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -69,7 +70,7 @@ export interface BringUpOptions {
 /** Waits until all is Ready; says each step. Never gives up by itself: what blocks is visible in the last step. */
 export async function bringUp(options: BringUpOptions): Promise<void> {
   const { config, client, progress } = options;
-  const leader = await until(options, async () => [...(await readStoreRoles(config)).entries()].find(([, role]) => role === "leader")?.[0]);
+  const leader = await until(options, async () => [...(await readStores(config)).entries()].find(([, { role }]) => role === "leader")?.[0]);
   progress.step(`store: ${config.storeReplicas} ${config.storeReplicas === 1 ? "replica" : "replicas"}, leader ${leader}`);
   await until(options, () => succeeds(() => client.list(resources.namespaces, { limit: 1, signal: options.signal })));
   progress.step("api-server: answers");
@@ -100,21 +101,19 @@ async function succeeds(call: () => Promise<unknown>): Promise<true | undefined>
   }
 }
 
-/** Role by store name, from the replicas' metrics; those that do not answer are absent. */
-export async function readStoreRoles(config: LabConfig): Promise<ReadonlyMap<string, string>> {
-  const roles = await Promise.all(
-    ordinals(config.storeReplicas).map(async (n): Promise<[string, string] | undefined> => {
+/** Replicas by name, from their metrics; those that do not answer are absent. */
+export async function readStores(config: LabConfig): Promise<ReadonlyMap<string, StoreStatus>> {
+  const found = await Promise.all(
+    ordinals(config.storeReplicas).map(async (n): Promise<[string, StoreStatus] | undefined> => {
       try {
         const response = await fetch(`http://${storeAddress(n)}:${storePorts.metrics}/metrics`, { signal: AbortSignal.timeout(1_000) });
-        const metrics = await response.text();
-        const isOne = (name: string): boolean => new RegExp(`^${name} 1$`, "m").test(metrics);
-        return [`store-${n}`, isOne("etcd_server_is_leader") ? "leader" : isOne("etcd_server_has_leader") ? "follower" : "candidate"];
+        return [`store-${n}`, parseStoreStatus(await response.text())];
       } catch {
         return undefined;
       }
     }),
   );
-  return new Map(roles.filter((role) => role !== undefined));
+  return new Map(found.filter((store) => store !== undefined));
 }
 
 async function ensureClusterObjects(options: BringUpOptions): Promise<void> {

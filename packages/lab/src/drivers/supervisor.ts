@@ -9,6 +9,7 @@ import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Server } from "node:net";
 import type { LabStatus, NodeStatus, ProcessStatus } from "../core/control.js";
+import type { StoreStatus } from "../core/store-status.js";
 import {
   fabric as addresses,
   apiserverPorts,
@@ -141,7 +142,8 @@ export class Supervisor {
   }
 
   /** Pids are the supervisor's own view; the command translates them. */
-  status(phase: LabStatus["phase"], roles: ReadonlyMap<string, string>, readyNodes: ReadonlySet<string>): LabStatus {
+  status(phase: LabStatus["phase"], stores: ReadonlyMap<string, StoreStatus>, readyNodes: ReadonlySet<string>): LabStatus {
+    const commit = Math.max(0, ...[...stores.values()].map((store) => store.commit));
     const processes = this.#topology.processes.map((spec): ProcessStatus => {
       const process = this.process(spec.name);
       const { record } = process;
@@ -151,7 +153,7 @@ export class Supervisor {
         state: record.phase,
         pid: process.pid() ?? null,
         restarts: record.restarts,
-        ...(spec.kind === "store" ? { role: roles.get(spec.name) ?? "unknown" } : {}),
+        ...(spec.kind === "store" ? storeFields(stores.get(spec.name), commit) : {}),
         ...(record.lastExit === undefined ? {} : { lastExit: record.lastExit }),
       };
     });
@@ -255,4 +257,8 @@ export class UnknownNameError extends Error {
 
 export function logFileOf(paths: LabPaths, processName: string): string {
   return `${paths.logs}/${processName.replaceAll("/", "_")}.log`;
+}
+
+function storeFields(store: StoreStatus | undefined, commit: number): Pick<ProcessStatus, "role" | "store"> {
+  return store === undefined ? { role: "unknown" } : { role: store.role, store: { ...store, lag: Math.max(0, commit - store.applied) } };
 }

@@ -18,6 +18,7 @@ import {
   planReplace,
   type Step,
 } from "./member-plan.js";
+import { parseList } from "./parse-list.js";
 
 const retryMs = 500;
 /** Upstream trusts connections after 5 s: a cluster that has just changed is asked again for that long. */
@@ -172,10 +173,6 @@ const adminOf = (flags: EndpointFlags): ClusterAdmin => new ClusterAdmin(flags.e
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-export function parseList(text: string): string[] {
-  return text.split(",").filter((part) => part !== "");
 }
 
 function parseDuration(text: string): number {

@@ -14,20 +14,20 @@ export function formatStatus(status: SnapshotStatus, form: OutputForm): string {
     case "fields":
       return `"Hash" : ${status.hash}\n"Revision" : ${status.revision}\n"Keys" : ${status.totalKey}\n"Size" : ${status.totalSize}`;
     case "table":
-      return formatTable(["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE"], row);
+      return formatTable(["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE"], [row]);
   }
 }
 
 /** Titles centred, values to the right. */
-function formatTable(titles: readonly string[], row: readonly string[]): string {
-  const widths = titles.map((title, column) => Math.max(title.length, (row[column] ?? "").length));
+export function formatTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = titles.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)));
   const line = `+${widths.map((width) => "-".repeat(width + 2)).join("+")}+`;
   const centred = titles.map((title, column) => {
     const width = widths[column] ?? 0;
     return title.padStart(title.length + Math.floor((width - title.length + 1) / 2)).padEnd(width);
   });
-  const cells = row.map((cell, column) => cell.padStart(widths[column] ?? 0));
-  return [line, `| ${centred.join(" | ")} |`, line, `| ${cells.join(" | ")} |`, line].join("\n");
+  const cells = rows.map((row) => `| ${row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join(" | ")} |`);
+  return [line, `| ${centred.join(" | ")} |`, line, ...cells, line].join("\n");
 }
 
 /** Powers of 1,000, two digits below ten. */

@@ -6,7 +6,9 @@ import { restoreSnapshot } from "../backup/restore.js";
 import { SnapshotFile } from "../backup/snapshot-file.js";
 import { type AccessFlags, readAccess } from "../drivers/endpoint-channel.js";
 import { downloadSnapshot } from "../drivers/snapshot-download.js";
-import { addMemberCommands, parseList } from "./member-command.js";
+import { addEndpointCommands } from "./endpoint-command.js";
+import { addMemberCommands } from "./member-command.js";
+import { parseList } from "./parse-list.js";
 import { formatStatus, type OutputForm, outputForms } from "./print-status.js";
 
 interface SaveFlags extends AccessFlags {
@@ -44,7 +46,7 @@ export async function runStoreCommand(argv: readonly string[], signal: AbortSign
 function createProgram(signal: AbortSignal): Command {
   const program = new Command("lenj-store")
     .description(
-      "Snapshots of a store and of etcd, and members of a cluster. Without a command: runs a member (`lenj-store --help` shows its flags).",
+      "Snapshots of a store and of etcd, how endpoints are, and members of a cluster. Without a command: runs a member (`lenj-store --help` shows its flags).",
     )
     .showHelpAfterError();
   const snapshot = program.command("snapshot").description("save, examine and restore snapshots");
@@ -79,6 +81,7 @@ function createProgram(signal: AbortSignal): Command {
       .option("--to-time <time>", "stop at this time, such as 2024-05-01T10:00:00Z", parseTime)
       .action(restore);
   }
+  addEndpointCommands(program);
   addMemberCommands(program, signal);
   return program;
 }

@@ -3,6 +3,7 @@
 // Not:   what is counted as it happens (store-instruments.ts), what passes over the network (network-metrics.ts).
 // Source: etcd's metrics.go files, grpc-ecosystem/go-grpc-prometheus.
 import { readdirSync, readFileSync } from "node:fs";
+import { etcdserverpb } from "@lenj/proto/etcd";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { shortVersion } from "../../core/cluster-version.js";
 import type { CountingHistogram } from "../../core/counting-histogram.js";
@@ -10,6 +11,8 @@ import type { Member } from "../../member.js";
 import { storeVersion } from "../../services/context.js";
 import { registerHistograms } from "./histogram-metrics.js";
 import { registerNetworkMetrics } from "./network-metrics.js";
+
+const { AlarmType } = etcdserverpb;
 
 type Reading = readonly [help: string, read: (member: Member) => number];
 
@@ -143,6 +146,17 @@ export function registerStoreMetrics(registry: Registry, member: Member): void {
     ],
   ];
   for (const [name, help, label, value] of facts) new Gauge({ name, help, labelNames: [label], registers }).set({ [label]: value }, 1);
+  new Gauge({
+    name: "lenj_store_alarms",
+    help: "Alarms that are raised in the cluster.",
+    labelNames: ["member", "alarm"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { memberID, alarm } of member.replica.state.alarms.list(AlarmType.NONE))
+        this.set({ member: memberID.toString(16), alarm: AlarmType[alarm] }, 1);
+    },
+  });
   registerMemberHistograms(registry, member);
   registerNetworkMetrics(registry, member);
   new Gauge({
