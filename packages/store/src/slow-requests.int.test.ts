@@ -15,7 +15,8 @@ describe("a slow request", () => {
   let leader: { readonly name: string; readonly clientURL: string };
 
   beforeAll(async () => {
-    cluster = await StoreCluster.create({ members: 3 });
+    // Long enough that no leader changes, however busy the machine is.
+    cluster = await StoreCluster.create({ members: 3, flags: ["--election-timeout", "4000"] });
     cluster.startAll();
     leader = await eventually(() => {
       const { stdout } = cluster.etcdctl(["endpoint", "status", "-w", "json"]);
