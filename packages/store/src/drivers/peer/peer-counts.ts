@@ -51,6 +51,10 @@ export class PeerCount {
   }
 }
 
+/** Who says who it is is not believed yet: past so many, the rest are counted as one. */
+const peersMax = 64;
+const others = 0n;
+
 export class PeerCounts {
   readonly #peers = new Map<bigint, PeerCount>();
   /** Of a state that arrives from the leader, in milliseconds: all of it, and making it durable at its end. Upstream's buckets. */
@@ -58,11 +62,11 @@ export class PeerCounts {
   readonly stateSynced = new CountingHistogram(doubling(1, 14));
 
   of(id: bigint): PeerCount {
-    let count = this.#peers.get(id);
-    if (count === undefined) {
-      count = new PeerCount();
-      this.#peers.set(id, count);
-    }
+    const found = this.#peers.get(id);
+    if (found !== undefined) return found;
+    if (this.#peers.size >= peersMax && id !== others) return this.of(others);
+    const count = new PeerCount();
+    this.#peers.set(id, count);
     return count;
   }
 
