@@ -1,4 +1,4 @@
-import { StoreError, type StoreErrorCode, toGrpcStatus, wireErrorCodes } from "./errors.js";
+import { relayedError, StoreError, type StoreErrorCode, toGrpcStatus, wireErrorCodes } from "./errors.js";
 
 // Code and text as etcd's api/v3rpc/rpctypes/error.go has them: clients find the typed error by the text.
 const upstream: Readonly<Record<number, readonly string[]>> = {
@@ -100,5 +100,10 @@ describe("what clients are told", () => {
 
   it("keeps the cause of an unexpected failure inside", () => {
     expect(toGrpcStatus(new TypeError("secret"))).toEqual({ code: 2, details: "etcdserver: internal error" });
+  });
+
+  it("lets only the text of a failure through a lock or an election", () => {
+    const relayed = relayedError(new StoreError("LEASE_NOT_FOUND"));
+    expect(toGrpcStatus(relayed)).toEqual({ code: 2, details: "etcdserver: requested lease not found" });
   });
 });

@@ -100,7 +100,7 @@ const bareTexts = {
   HEALTH_SERVICE_UNKNOWN: [5, "unknown service"],
 } as const satisfies Record<string, readonly [number, string]>;
 
-export type StoreErrorCode = keyof typeof wire | keyof typeof bareTexts | "UNIMPLEMENTED" | "DATA_DAMAGED" | "CONFIG_INVALID";
+export type StoreErrorCode = keyof typeof wire | keyof typeof bareTexts | "UNIMPLEMENTED" | "RELAYED" | "DATA_DAMAGED" | "CONFIG_INVALID";
 
 /** Every code that a client can be told. */
 export const wireErrorCodes: readonly StoreErrorCode[] = [...Object.keys(wire), ...Object.keys(bareTexts)] as StoreErrorCode[];
@@ -139,10 +139,19 @@ export function toGrpcStatus(error: unknown): { readonly code: number; readonly 
   const translated = storeErrorFrom(error);
   if (!isStoreError(translated)) return { code: grpcStatus.UNKNOWN, details: "etcdserver: internal error" };
   if (translated.code === "UNIMPLEMENTED") return { code: grpcStatus.UNIMPLEMENTED, details: translated.message };
+  if (translated.code === "RELAYED") return { code: grpcStatus.UNKNOWN, details: translated.message };
   if (translated.code === "DATA_DAMAGED") return { code: grpcStatus.DATA_LOSS, details: "etcdserver: corrupt cluster" };
   if (translated.code === "CONFIG_INVALID") return { code: grpcStatus.INTERNAL, details: "etcdserver: internal error" };
   if (isBare(translated.code)) return { code: bareTexts[translated.code][0], details: bareTexts[translated.code][1] };
   return { code: wire[translated.code][0], details: `etcdserver: ${wire[translated.code][1]}` };
+}
+
+/**
+ * A failure as etcd's locks and elections tell it: they are clients of the store themselves, and of what they were told only the text comes
+ * through, under the code Unknown.
+ */
+export function relayedError(cause: unknown): StoreError {
+  return new StoreError("RELAYED", toGrpcStatus(cause).details, { cause });
 }
 
 /** The error whose text a member has sent; undefined for a text that is none of ours. */

@@ -104,10 +104,11 @@ export class Access {
     const { state } = this.options.replica;
     if (!state.auth.isEnabled) return;
     const rule = accessRules[call.path];
-    if (rule === "open") return;
+    // What is wrong with a request in itself is told first, so that its service looks at who asks.
+    if (rule === "open" || rule === "request") return;
     const identity = this.identityOf(call);
     if (rule === "identity") requireIdentity(state, identity);
-    else if (rule !== "request") state.auth.checkAdmin(identity);
+    else state.auth.checkAdmin(identity);
   }
 
   /** The handlers behind their rules. */

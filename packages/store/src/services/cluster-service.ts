@@ -26,6 +26,8 @@ export function clusterService(context: ServiceContext): RpcHandlers {
       return answer();
     },
     memberUpdate: async (request: etcdserverpb.MemberUpdateRequest): Promise<etcdserverpb.MemberUpdateResponse> => {
+      // etcd takes any address here; one that cannot be dialed would only be found out later.
+      if (replica.state.members.get(request.ID) === undefined) throw new StoreError("MEMBER_NOT_FOUND");
       await membership.update(request.ID, checkedURLs(request.peerURLs));
       return answer();
     },

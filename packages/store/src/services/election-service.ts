@@ -3,17 +3,17 @@
 import { decodeKeyValue, type KeyValue, keyFromBytes } from "@lenj/mvcc";
 import { etcdserverpb, type mvccpb, type v3electionpb } from "@lenj/proto/etcd";
 import type { RpcCall, RpcHandlers, RpcServerStream } from "@lenj/rpc-server";
-import { StoreError } from "../core/errors.js";
+import { relayedError, StoreError } from "../core/errors.js";
 import type { ServiceContext } from "./context.js";
 import { keyEvents } from "./key-events.js";
-import { createRevisionIs, KeyQueue, prefixEnd, prefixOf } from "./key-queue.js";
+import { createRevisionIs, KeyQueue, prefixEnd, prefixOf, relaying } from "./key-queue.js";
 import { KVOperations } from "./kv-operations.js";
 import { PacedStream } from "./paced-stream.js";
 
 export function electionService(context: ServiceContext): RpcHandlers {
   const { header } = context;
   const kv = new KVOperations(context);
-  return {
+  const unary = relaying({
     campaign: async (request: v3electionpb.CampaignRequest, call: RpcCall): Promise<v3electionpb.CampaignResponse> => {
       const queue = new KeyQueue(context, kv, call);
       const prefix = prefixOf(request.name);
@@ -44,8 +44,12 @@ export function electionService(context: ServiceContext): RpcHandlers {
       const answer = await new KeyQueue(context, kv, call).leave({ key: leader.key, createRevision: leader.rev });
       return { header: header(answer.revision) };
     },
+  });
+  return {
+    ...unary,
     observe: ({ name }: v3electionpb.LeaderRequest, stream: RpcServerStream<v3electionpb.LeaderResponse>): void => {
-      observe(context, new KeyQueue(context, kv, stream), { prefix: prefixOf(name), stream }).catch((error: unknown) => stream.fail(error));
+      const queue = new KeyQueue(context, kv, stream);
+      observe(context, queue, { prefix: prefixOf(name), stream }).catch((error: unknown) => stream.fail(relayedError(error)));
     },
   };
 }

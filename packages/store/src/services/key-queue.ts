@@ -8,6 +8,7 @@ import { decodeKeyValue, type KeyValue, keyFromBytes } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import type { RpcCall } from "@lenj/rpc-server";
 import type { RangeAnswer, TxnAnswer } from "../core/answers.js";
+import { relayedError } from "../core/errors.js";
 import type { ServiceContext } from "./context.js";
 import { keyEvents } from "./key-events.js";
 import type { KVOperations } from "./kv-operations.js";
@@ -132,4 +133,14 @@ export function prefixEnd(prefix: Buffer): Buffer {
 
 export function prefixOf(name: Buffer): Buffer {
   return Buffer.concat([name, Buffer.from("/")]);
+}
+
+type UnaryHandler = (request: never, call: RpcCall) => Promise<unknown>;
+
+/** The same methods, failing as etcd's do here: see {@link relayedError}. */
+export function relaying<Handlers extends Record<string, UnaryHandler>>(handlers: Handlers): Handlers {
+  const relay = (handler: UnaryHandler): UnaryHandler => {
+    return (request, call) => handler(request, call).catch((error: unknown) => Promise.reject(relayedError(error)));
+  };
+  return Object.fromEntries(Object.entries(handlers).map(([name, handler]) => [name, relay(handler)])) as Handlers;
 }

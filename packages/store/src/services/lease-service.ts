@@ -1,11 +1,10 @@
 // etcdserverpb.Lease: grants and revocations through the log; how long a lease has left only the leader knows.
 
-import { keyToBytes, leaseTTLSecondsMax } from "@lenj/mvcc";
+import { keyToBytes } from "@lenj/mvcc";
 import type { etcdserverpb } from "@lenj/proto/etcd";
 import type { RpcCall, RpcDuplexStream, RpcHandlers } from "@lenj/rpc-server";
 import type { LeaseGrantAnswer } from "../core/answers.js";
 import { authorizeLeaseRead, authorizeLeaseWrite, requireIdentity } from "../core/auth/authorize.js";
-import { StoreError } from "../core/errors.js";
 import type { ServiceContext } from "./context.js";
 import { leaseCost, Quota } from "./quota.js";
 
@@ -69,7 +68,6 @@ export async function grantLease(
   const { replica, random, access } = context;
   requireIdentity(replica.state, access.identityOf(call));
   await new Quota(context).check(leaseCost);
-  if (request.TTL > leaseTTLSecondsMax) throw new StoreError("LEASE_TTL_TOO_LARGE");
   // As upstream: one and a half election timeouts, in whole seconds.
   const ttlSecondsMin = Math.ceil((1.5 * replica.config.electionTicks * replica.config.heartbeatMs) / 1_000);
   // 63 bits, so that the number is positive in every language.

@@ -7,13 +7,13 @@ import { etcdserverpb, type v3lockpb } from "@lenj/proto/etcd";
 import type { RpcCall, RpcHandlers } from "@lenj/rpc-server";
 import { StoreError } from "../core/errors.js";
 import type { ServiceContext } from "./context.js";
-import { KeyQueue, prefixOf } from "./key-queue.js";
+import { KeyQueue, prefixOf, relaying } from "./key-queue.js";
 import { KVOperations } from "./kv-operations.js";
 
 export function lockService(context: ServiceContext): RpcHandlers {
   const { header } = context;
   const kv = new KVOperations(context);
-  return {
+  return relaying({
     lock: async (request: v3lockpb.LockRequest, call: RpcCall): Promise<v3lockpb.LockResponse> => {
       const queue = new KeyQueue(context, kv, call);
       const prefix = prefixOf(request.name);
@@ -32,5 +32,5 @@ export function lockService(context: ServiceContext): RpcHandlers {
       const answer = await kv.deleteRange(etcdserverpb.DeleteRangeRequest.fromPartial({ key: request.key }), call);
       return { header: header(answer.revision) };
     },
-  };
+  });
 }

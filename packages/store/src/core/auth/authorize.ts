@@ -104,7 +104,7 @@ function checkLeaseKeys({ auth, leases }: AuthorizedState, identity: AuthIdentit
 
 /** An administrator, or the user of that name about itself. */
 export function authorizeUserGet({ auth }: AuthorizedState, identity: AuthIdentity, userName: string): void {
-  if (userName !== identity.username || identity.username === "") auth.checkAdmin(identity);
+  if (userName !== identity.username) auth.checkAdmin(identity);
 }
 
 /** An administrator, or a user who has the role. */
