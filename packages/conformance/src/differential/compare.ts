@@ -1,17 +1,25 @@
 // What counts as the same answer.
-import { type Answer, plain } from "./subject.js";
+import type { Answer } from "./subject.js";
+import { plain } from "./watch-feed.js";
 
-/** Fields that name a server or its clock rather than say what it did. */
-const unlike = new Set(["clusterId", "memberId", "raftTerm"]);
-/** Lease times run on each server's own clock. */
-const ttlSlackSeconds = 3;
+/** Fields that name a server, its addresses, its release, its size or its log rather than say what it did. */
+const unlike = new Set([
+  ...["clusterId", "memberId", "raftTerm", "token"],
+  ...["version", "storageVersion", "downgradeInfo", "dbSize", "dbSizeInUse", "dbSizeQuota", "raftIndex", "raftAppliedIndex"],
+  "hashRevision",
+]);
+/** Lease times run on each server's own clock; a busy machine may ask one a while after the other. */
+const ttlSlackSeconds = 60;
 
 /** An answer as text: equal texts are equal answers. */
 export function normalize(answer: Answer): string {
   return JSON.stringify(answer, (key, value: unknown) => {
-    if (unlike.has(key)) return undefined;
+    // Status has a leader's ID under the name that elections have their leader under.
+    if (unlike.has(key) || (key === "leader" && typeof value !== "object")) return undefined;
     // etcd lists leases, and the keys of one, in no order.
     if (key === "keys") return (value as readonly Buffer[]).map((bytes) => bytes.toString("hex")).sort();
+    // IDs of members come of their addresses.
+    if (key === "members") return (value as readonly { readonly isLearner: boolean }[]).map(({ isLearner }) => isLearner);
     if (key === "leases") return (value as readonly { readonly ID: bigint }[]).map(({ ID }) => String(ID)).sort();
     return plain(key, value);
   });

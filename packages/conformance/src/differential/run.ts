@@ -1,40 +1,73 @@
 // The same requests to both servers, one after the other; what they answer is compared at once, what their watches say at intervals.
-import { mkdtempSync, rmSync } from "node:fs";
+//
+// D1. A watch is in place on both before the next request, or a write after it would be seen by one alone.
+// D2. Before a watch is cancelled, and before a compaction, both have said what is due: else it would hang on which was faster.
+// D3. No wait ends by time unless a server has gone silent for good: a slow machine changes nothing.
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SeededRandom } from "@lenj/base";
-import type { etcdserverpb } from "@lenj/proto/etcd";
+import { etcdserverpb, type v3electionpb } from "@lenj/proto/etcd";
 import { isSame } from "./compare.js";
 import { type Difference, knownDifferences } from "./known-differences.js";
+import type { Action, UnaryRequest } from "./methods.js";
 import { type Position, RequestSource } from "./requests.js";
 import { type Answer, Subject } from "./subject.js";
+import { WatchLedger } from "./watch-ledger.js";
 
 const storeMain = fileURLToPath(import.meta.resolve("@lenj/store/main"));
 /** Requests between two looks at the watches. */
 const watchLookEvery = 200;
+/** In memory where there is such a folder: what is compared does not hang on the disk, and is quicker without. */
+const memoryFolder = "/dev/shm";
 
 export interface DifferentialOptions {
   readonly requests: number;
   readonly seed: number;
-  /** More than this many differences end the run. */
+  /** Pairs of servers that work side by side, each with a seed of its own: `seed`, `seed` + 1, ... */
+  readonly lanes: number;
+  /** More than this many differences in a lane end it. */
   readonly differencesMax: number;
-  /** Hears of progress every 10,000 requests. */
-  readonly onProgress?: (done: number) => void;
+  /** Hears of progress every 10,000 requests of a lane. */
+  readonly onProgress?: (seed: number, done: number) => void;
 }
 
 export interface DifferentialReport {
   readonly requests: number;
   /** How many of the answers were errors, on which both agreed. */
   readonly errors: number;
-  readonly watchLines: number;
+  readonly events: number;
   readonly differences: readonly Difference[];
   /** Reason → how often. */
   readonly known: ReadonlyMap<string, number>;
+  /** Service/Method → how often it was asked. */
+  readonly asked: ReadonlyMap<string, number>;
 }
 
 export async function runDifferential(options: DifferentialOptions): Promise<DifferentialReport> {
-  const folder = mkdtempSync(join(tmpdir(), "lenj-differential-"));
+  const each = Math.ceil(options.requests / options.lanes);
+  const lanes = Array.from({ length: options.lanes }, (_, lane) => runLane({ ...options, requests: each, seed: options.seed + lane }));
+  const reports = await Promise.all(lanes);
+  const sum = (count: (report: DifferentialReport) => number): number => reports.reduce((total, report) => total + count(report), 0);
+  return {
+    requests: sum(({ requests }) => requests),
+    errors: sum(({ errors }) => errors),
+    events: sum(({ events }) => events),
+    differences: reports.flatMap(({ differences }) => differences),
+    known: addUp(reports.map(({ known }) => known)),
+    asked: addUp(reports.map(({ asked }) => asked)),
+  };
+}
+
+function addUp(counts: readonly ReadonlyMap<string, number>[]): Map<string, number> {
+  const total = new Map<string, number>();
+  for (const count of counts) for (const [name, times] of count) total.set(name, (total.get(name) ?? 0) + times);
+  return total;
+}
+
+async function runLane(options: DifferentialOptions): Promise<DifferentialReport> {
+  const folder = mkdtempSync(join(existsSync(memoryFolder) ? memoryFolder : tmpdir(), "lenj-differential-"));
   const subjects: Subject[] = [];
   try {
     subjects.push(await Subject.start("etcd", ["etcd"], folder));
@@ -48,13 +81,17 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
 }
 
 class Comparison {
-  readonly #position: Position = { revision: 1, compacted: 0 };
+  readonly #position: Position = { revision: 1, compacted: 0, isAuthOn: false, isAlarmed: false };
   readonly #source: RequestSource;
+  readonly #ledger = new WatchLedger();
   readonly #differences: Difference[] = [];
   readonly #known = new Map<string, number>();
-  /** Of each watch: where it starts, and what was compacted when it was asked for. */
+  readonly #asked = new Map<string, number>();
+  readonly #alarms = new Set<number>();
+  /** Of each watch that has something to compare: it may be cancelled by then. */
   readonly #starts = new Map<number, { readonly startRevision: number; readonly compacted: number }>();
   #errors = 0;
+  #events = 0;
 
   constructor(
     readonly etcd: Subject,
@@ -62,32 +99,72 @@ class Comparison {
     readonly options: DifferentialOptions,
   ) {
     this.#source = new RequestSource(new SeededRandom(options.seed), this.#position);
+    etcd.feed.onEvent = (event) => {
+      this.#events += 1;
+      this.#ledger.record(event);
+    };
   }
 
   async run(): Promise<DifferentialReport> {
     let done = 0;
     for (; done < this.options.requests && this.#differences.length <= this.options.differencesMax; done += 1) {
-      const action = this.#source.next();
-      if (action.name === "watch") {
-        // etcd serves watches of the past every 100 ms: one that is cancelled earlier says less there.
-        if (action.message.requestUnion?.$case === "cancelRequest") await this.#watchesSettled();
-        this.#noteStart(action.message);
-        const before = this.etcd.controlMessages;
-        for (const subject of [this.etcd, this.lenj]) subject.say(action.message);
-        await this.#settled(before + this.#controlsOf(action.message));
-      } else {
-        // Nor does a compaction meanwhile leave them.
-        if (action.name === "KV/Compact") await this.#watchesSettled();
-        const [etcd, lenj] = await Promise.all([this.etcd.ask(action), this.lenj.ask(action)]);
-        this.#compare({ request: action.name, message: action.message, etcd, lenj });
-        this.#follow(action.name, action.message, etcd);
-      }
+      await this.#step(this.#source.next());
       if (done % watchLookEvery === watchLookEvery - 1) await this.#compareWatches();
-      if (done % 10_000 === 9_999) this.options.onProgress?.(done + 1);
+      if (done % 10_000 === 9_999) this.options.onProgress?.(this.options.seed, done + 1);
     }
     await this.#compareWatches();
-    const watchLines = [...this.lenj.watches.values()].reduce((sum, { lines }) => sum + lines.length, 0);
-    return { requests: done, errors: this.#errors, watchLines, differences: this.#differences, known: this.#known };
+    const [differences, known, asked] = [this.#differences, this.#known, this.#asked];
+    return { requests: done, errors: this.#errors, events: this.#events, differences, known, asked };
+  }
+
+  async #step(action: Action): Promise<void> {
+    if (action.name === "watch") return this.#say(action.message);
+    if (action.queue !== undefined && !(await this.#isFree(action.queue))) return;
+    if (action.name === "KV/Compact") await this.#settle(this.#ledger.ids);
+    this.#count(action.name);
+    const [etcd, lenj] = await Promise.all([this.etcd.ask(action), this.lenj.ask(action)]);
+    this.#compare({ request: action.name, message: action.message, etcd, lenj });
+    this.#follow(action, etcd);
+  }
+
+  async #say(message: etcdserverpb.WatchRequest): Promise<void> {
+    const union = message.requestUnion;
+    this.#count(`Watch/${union?.$case}`);
+    if (union?.$case === "cancelRequest") await this.#settle([Number(union.value.watchId)]);
+    // Ours answers, as etcd has since 3.6, once all watches have caught up, and else not at all.
+    if (union?.$case === "progressRequest") await this.#settle(this.#ledger.ids);
+    const id = union?.$case === "createRequest" ? Number(union.value.watchId) : undefined;
+    const before = id === undefined ? 0 : this.etcd.feed.log(id).created;
+    const answers = this.etcd.feed.progressAnswers + 1;
+    await this.#both(async (subject) => {
+      const { feed } = subject;
+      feed.say(message);
+      const fence = feed.raiseFence();
+      await this.#until(subject, `the fence after ${union?.$case}`, () => feed.lastFence >= fence);
+      if (union?.$case === "progressRequest") await this.#until(subject, "progress", () => feed.progressAnswers >= answers);
+    });
+    if (union?.$case === "createRequest" && this.etcd.feed.log(Number(union.value.watchId)).created > before) this.#open(union.value);
+    if (union?.$case === "cancelRequest") this.#ledger.close(Number(union.value.watchId));
+  }
+
+  #open(request: etcdserverpb.WatchCreateRequest): void {
+    this.#ledger.open(request, this.#position);
+    this.#starts.set(Number(request.watchId), { startRevision: request.startRevision, compacted: this.#position.compacted });
+  }
+
+  /** Whether nobody else waits in a lock's or an election's queue. */
+  async #isFree({ prefix, lease }: NonNullable<UnaryRequest["queue"]>): Promise<boolean> {
+    const rangeEnd = Buffer.from(prefix);
+    rangeEnd[rangeEnd.length - 1] = (rangeEnd.at(-1) ?? 0) + 1;
+    const message = etcdserverpb.RangeRequest.fromPartial({ key: prefix, rangeEnd, keysOnly: true });
+    const answer = await this.etcd.ask({ name: "KV/Range", message });
+    if (!("response" in answer)) return false;
+    const own = Buffer.concat([prefix, Buffer.from(lease.toString(16))]);
+    return (answer.response as etcdserverpb.RangeResponse).kvs.every(({ key }) => key.equals(own));
+  }
+
+  #count(name: string): void {
+    this.#asked.set(name, (this.#asked.get(name) ?? 0) + 1);
   }
 
   #compare(difference: Difference): void {
@@ -100,50 +177,70 @@ class Comparison {
     else this.#known.set(known.reason, (this.#known.get(known.reason) ?? 0) + 1);
   }
 
-  #follow(name: string, message: unknown, answer: Answer): void {
+  #follow({ name, message }: UnaryRequest, answer: Answer): void {
     if (!("response" in answer)) return;
     const revision = Number((answer.response as { header?: { revision: number } }).header?.revision ?? 0);
     if (revision > this.#position.revision) this.#position.revision = revision;
-    if (name === "KV/Compact") this.#position.compacted = (message as { revision: number }).revision;
+    if (name === "KV/Compact") {
+      this.#position.compacted = (message as { revision: number }).revision;
+      this.#ledger.forget(this.#position.compacted);
+    }
+    if (name === "Auth/AuthEnable") this.#position.isAuthOn = true;
+    if (name === "Auth/AuthDisable") this.#position.isAuthOn = false;
+    if (name === "Election/Campaign") this.#source.queues.leader = (answer.response as v3electionpb.CampaignResponse).leader;
+    if (name === "Maintenance/Alarm") this.#followAlarm(message as etcdserverpb.AlarmRequest);
   }
 
-  #noteStart({ requestUnion }: etcdserverpb.WatchRequest): void {
-    if (requestUnion?.$case !== "createRequest") return;
-    const { watchId, startRevision } = requestUnion.value;
-    this.#starts.set(Number(watchId), { startRevision, compacted: this.#position.compacted });
+  #followAlarm({ action, alarm }: etcdserverpb.AlarmRequest): void {
+    if (action === etcdserverpb.AlarmRequest_AlarmAction.ACTIVATE) this.#alarms.add(alarm);
+    if (action === etcdserverpb.AlarmRequest_AlarmAction.DEACTIVATE) this.#alarms.delete(alarm);
+    this.#position.isAlarmed = this.#alarms.size > 0;
   }
 
-  /** Answers to expect: created or canceled, and for a watch of what is compacted both. */
-  #controlsOf({ requestUnion }: etcdserverpb.WatchRequest): number {
-    if (requestUnion?.$case !== "createRequest") return 1;
-    const { startRevision } = requestUnion.value;
-    return startRevision > 0 && startRevision < this.#position.compacted ? 2 : 1;
+  #both(run: (subject: Subject) => Promise<unknown>): Promise<unknown> {
+    return Promise.all([run(this.etcd), run(this.lenj)]);
   }
 
-  /** A watch must be in place on both before the next write, or one would see it and the other not. */
-  async #settled(wanted: number): Promise<void> {
-    await until(() => this.etcd.controlMessages >= wanted && this.lenj.controlMessages >= wanted, 500);
+  /** A server that stays silent differs from one that does not, and from what it should be. */
+  async #until({ feed, name }: Subject, wanted: string, condition: () => boolean): Promise<void> {
+    if (await feed.until(condition)) return;
+    const answer = (silent: string): Answer => ({ response: name === silent ? "silent" : "" });
+    this.#differences.push({ request: `wait for ${wanted}`, message: undefined, etcd: answer("etcd"), lenj: answer("lenj") });
   }
 
-  /** Gives both time to have said the same on every watch; returns those where they have not. */
-  async #watchesSettled(): Promise<readonly number[]> {
-    const ids = (): Set<number> => new Set([...this.etcd.watches.keys(), ...this.lenj.watches.keys()]);
-    const text = (subject: Subject, id: number): string => (subject.watches.get(id)?.lines ?? []).join("\n");
-    const unequal = (): number[] => [...ids()].filter((id) => text(this.etcd, id) !== text(this.lenj, id));
-    await until(() => unequal().length === 0, 5_000);
-    return unequal();
+  /** Waits until both have said what is due on these watches. */
+  async #settle(ids: Iterable<number>): Promise<void> {
+    const { revision } = this.#position;
+    await this.#both((subject) => this.#until(subject, `observer at ${revision}`, () => subject.feed.observed >= revision));
+    const waited = [...ids];
+    await this.#both((subject) => {
+      const isServed = (id: number): boolean => this.#ledger.isServed(id, subject.feed.log(id), subject.name === "lenj");
+      return this.#until(subject, `watches ${waited.join(", ")}`, () => waited.every(isServed));
+    });
   }
 
   async #compareWatches(): Promise<void> {
-    for (const id of await this.#watchesSettled()) {
+    await this.#settle(this.#ledger.ids);
+    const [etcd, lenj] = [this.etcd.feed, this.lenj.feed];
+    for (const id of new Set([...etcd.logs.keys(), ...lenj.logs.keys()])) {
+      const [said, ours] = [etcd.log(id).lines, lenj.log(id).lines];
+      if (said.join("\n") === ours.join("\n")) continue;
       this.#compare({
         request: `watch ${id}`,
         message: this.#starts.get(id),
-        etcd: { response: firstUnlike(this.etcd.watches.get(id)?.lines ?? [], this.lenj.watches.get(id)?.lines ?? []) },
-        lenj: { response: firstUnlike(this.lenj.watches.get(id)?.lines ?? [], this.etcd.watches.get(id)?.lines ?? []) },
+        etcd: { response: firstUnlike(said, ours) },
+        lenj: { response: firstUnlike(ours, said) },
       });
     }
-    for (const subject of [this.etcd, this.lenj]) for (const log of subject.watches.values()) log.lines.length = 0;
+    const open = new Set(this.#ledger.ids);
+    for (const { logs } of [etcd, lenj]) {
+      for (const [id, log] of logs) {
+        log.lines.length = 0;
+        if (open.has(id)) continue;
+        logs.delete(id);
+        this.#starts.delete(id);
+      }
+    }
   }
 }
 
@@ -154,10 +251,4 @@ function firstUnlike(
 ): { readonly at: number; readonly lines: readonly string[]; readonly length: number } {
   const at = own.findIndex((line, position) => line !== other[position]);
   return { at, lines: own.slice(Math.max(0, at), Math.max(0, at) + 3), length: own.length };
-}
-
-/** Looks every millisecond: thousands of such waits make up a run. Returns when the condition holds or the time is up. */
-async function until(condition: () => boolean, timeoutMs: number): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs;
-  while (!condition() && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 1));
 }

@@ -1,31 +1,24 @@
-// One of the two servers under comparison: its process, its answers, what its watches have said.
+// One of the servers under comparison: its process, its answers, what its watches have said.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { Client, type ClientDuplexStream, credentials, type ServiceError } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream, credentials, Metadata, type MethodDefinition, type ServiceError } from "@grpc/grpc-js";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { eventually, freePort } from "@lenj/store/testing";
-import { methods, type UnaryRequest } from "./requests.js";
+import { methods, type UnaryRequest } from "./methods.js";
+import { WatchFeed } from "./watch-feed.js";
 
 export type Answer = { readonly response: unknown } | { readonly code: number; readonly details: string };
 
-/** A watch's history without how it was cut into messages. */
-export interface WatchLog {
-  readonly lines: string[];
-}
-
-interface Method {
-  readonly path: string;
-  requestSerialize(message: never): Buffer;
-  responseDeserialize(bytes: Buffer): unknown;
-}
+/** A server that has not answered by then never will. */
+const answerMsMax = 60_000;
 
 export class Subject {
-  readonly watches = new Map<number, WatchLog>();
+  readonly feed = new WatchFeed((message) => this.#stream?.write(message));
   readonly #client: Client;
   /** Opened once the server answers. */
   #stream: ClientDuplexStream<etcdserverpb.WatchRequest, etcdserverpb.WatchResponse> | undefined;
-  /** Answers of the stream that were no events: created, canceled. */
-  controlMessages = 0;
+  /** By user: from the last time it authenticated. */
+  readonly #tokens = new Map<string, string>();
 
   private constructor(
     readonly name: string,
@@ -46,6 +39,7 @@ export class Subject {
       `--listen-peer-urls=${peer}`,
       `--initial-advertise-peer-urls=${peer}`,
       `--initial-cluster=${name}=${peer}`,
+      "--bcrypt-cost=4",
     ];
     const child = spawn(command[0], [...command.slice(1), ...flags], { stdio: "ignore" });
     const subject = new Subject(name, child, client);
@@ -57,22 +51,15 @@ export class Subject {
     return subject;
   }
 
-  ask(request: UnaryRequest): Promise<Answer> {
-    const method = methods[request.name] as unknown as Method;
-    return new Promise((resolve) => {
-      this.#client.makeUnaryRequest(
-        method.path,
-        method.requestSerialize as (message: unknown) => Buffer,
-        method.responseDeserialize,
-        request.message,
-        (error: ServiceError | null, response?: unknown) =>
-          resolve(error === null ? { response } : { code: error.code, details: error.details }),
-      );
-    });
-  }
-
-  say(message: etcdserverpb.WatchRequest): void {
-    this.#stream?.write(message);
+  async ask(request: UnaryRequest): Promise<Answer> {
+    const metadata = new Metadata();
+    const token = request.user === undefined ? undefined : this.#tokens.get(request.user);
+    if (token !== undefined) metadata.set("token", token);
+    const method = methods[request.name] as unknown as MethodDefinition<unknown, unknown>;
+    const answer = await (method.requestStream ? this.#askStream : this.#askUnary).call(this, method, request.message, metadata);
+    if (request.name === "Auth/Authenticate" && "response" in answer)
+      this.#tokens.set((request.message as { name: string }).name, (answer.response as { token: string }).token);
+    return answer;
   }
 
   async close(): Promise<void> {
@@ -83,31 +70,40 @@ export class Subject {
     await exited;
   }
 
+  #askUnary(method: MethodDefinition<unknown, unknown>, message: unknown, metadata: Metadata): Promise<Answer> {
+    return new Promise((resolve) => {
+      const options = { deadline: Date.now() + answerMsMax };
+      const { path, requestSerialize, responseDeserialize } = method;
+      this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, options, (error, response?: unknown) =>
+        resolve(error === null ? { response } : failure(error)),
+      );
+    });
+  }
+
+  /** One message each way. */
+  #askStream(method: MethodDefinition<unknown, unknown>, message: unknown, metadata: Metadata): Promise<Answer> {
+    return new Promise((resolve) => {
+      const options = { deadline: Date.now() + answerMsMax };
+      const { path, requestSerialize, responseDeserialize } = method;
+      const stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
+      stream.on("error", (error: ServiceError) => resolve(failure(error)));
+      stream.on("data", (response: unknown) => {
+        resolve({ response });
+        stream.end();
+      });
+      stream.write(message);
+    });
+  }
+
   #openStream(): void {
     const { path, requestSerialize, responseDeserialize } = etcdserverpb.WatchService.watch;
     this.#stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    this.#stream.on("data", (response: etcdserverpb.WatchResponse) => this.#onWatch(response));
+    this.#stream.on("data", (response: etcdserverpb.WatchResponse) => this.feed.onResponse(response));
     this.#stream.on("error", () => {});
-  }
-
-  #onWatch(response: etcdserverpb.WatchResponse): void {
-    const id = Number(response.watchId);
-    const log = this.watches.get(id) ?? { lines: [] };
-    this.watches.set(id, log);
-    if (response.created || response.canceled) {
-      this.controlMessages += 1;
-      log.lines.push(
-        `created=${response.created} canceled=${response.canceled} compact=${response.compactRevision} reason=${response.cancelReason}`,
-      );
-    }
-    for (const event of response.events) log.lines.push(JSON.stringify(event, plain));
+    this.feed.observe();
   }
 }
 
-/** For JSON: 64-bit numbers as text, bytes as hex. */
-export function plain(_key: string, value: unknown): unknown {
-  if (typeof value === "bigint") return value.toString();
-  if (typeof value === "object" && value !== null && (value as { type?: string }).type === "Buffer")
-    return Buffer.from((value as { data: number[] }).data).toString("hex");
-  return value;
+function failure({ code, details }: ServiceError): Answer {
+  return { code, details };
 }
