@@ -196,17 +196,23 @@ export class KeySpace {
     return event.previous ?? this.backend.get("key", encodeRevision(event.previousMain, event.previousSub));
   }
 
-  /** The changes of revisions [from, through], in order, for watchers that are behind. Both at or above the compacted revision. */
-  eventsBetween(from: number, through: number): KeyEvent[] {
+  /**
+   * The changes of revisions [from, last], in order, for watchers that are behind. Both at or above the compacted revision. `through` is
+   * how far they go: `last`, or the revision with which `bytesMax` was reached.
+   */
+  eventsBetween(from: number, last: number, bytesMax: number): { readonly events: KeyEvent[]; readonly through: number } {
     const events: KeyEvent[] = [];
-    for (let main = Math.max(from, initialRevision + 1); main <= through; main += 1) {
+    let bytes = 0;
+    for (let main = Math.max(from, initialRevision + 1); main <= last; main += 1) {
       for (let sub = 0; ; sub += 1) {
         const row = this.backend.get("key", encodeRevision(main, sub));
         if (row === undefined) break;
         events.push(this.#eventOf(row, main, sub));
+        bytes += row.length;
       }
+      if (bytes >= bytesMax) return { events, through: main };
     }
-    return events;
+    return { events, through: last };
   }
 
   /** Used by WriteTransaction: makes its revision current. */

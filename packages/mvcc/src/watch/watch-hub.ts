@@ -14,6 +14,8 @@ import type { KeyEvent, KeySpace } from "../key-space.js";
 
 /** Revisions that one catch-up pass reads at most. */
 const catchUpRevisionsMax = 1_000;
+/** Bytes past which a pass reads no further revision: what a watcher that stalls again holds at most, beside its stream's own room. */
+const catchUpBytesMax = 2 * 1024 * 1024;
 /** Watchers that one catch-up pass serves at most. */
 const catchUpWatchersMax = 512;
 
@@ -116,8 +118,7 @@ export class WatchHub {
     if (chosen.length === 0) return false;
     const from = Math.min(...chosen.map((watcher) => watcher.nextRevision));
     const current = this.space.currentRevision;
-    const through = Math.min(current, from + catchUpRevisionsMax - 1);
-    const events = this.space.eventsBetween(from, through);
+    const { events, through } = this.space.eventsBetween(from, Math.min(current, from + catchUpRevisionsMax - 1), catchUpBytesMax);
     for (const watcher of chosen) {
       if (watcher.nextRevision <= through) this.#deliver(watcher, events, through);
       // Served watchers go to the end, so that ones never chosen get their turn.

@@ -223,7 +223,7 @@ export const historicBugs: readonly HistoricBug[] = [
       onOpened(({ state: { space } }) => {
         const dropSome = space.dropSome.bind(space);
         space.dropSome = (limit) => {
-          for (const event of space.eventsBetween(space.compactRevision, space.compactRevision)) {
+          for (const event of space.eventsBetween(space.compactRevision, space.compactRevision, Number.POSITIVE_INFINITY).events) {
             if (event.type === "delete") space.backend.delete("key", encodeRevision(event.main, event.sub));
           }
           return dropSome(limit);
@@ -259,8 +259,10 @@ export const historicBugs: readonly HistoricBug[] = [
     plant: () =>
       onOpened(({ state: { space } }) => {
         const eventsBetween = space.eventsBetween.bind(space);
-        space.eventsBetween = (from, through) =>
-          eventsBetween(from, through).filter(({ type, main }) => type === "put" || main !== space.compactRevision);
+        space.eventsBetween = (from, last, bytesMax) => {
+          const { events, through } = eventsBetween(from, last, bytesMax);
+          return { events: events.filter(({ type, main }) => type === "put" || main !== space.compactRevision), through };
+        };
       }),
   },
   {
