@@ -20,6 +20,8 @@ export function normalize(answer: Answer): string {
     if (key === "keys") return (value as readonly Buffer[]).map((bytes) => bytes.toString("hex")).sort();
     // IDs of members come of their addresses.
     if (key === "members") return (value as readonly { readonly isLearner: boolean }[]).map(({ isLearner }) => isLearner);
+    // Permissions are by key; those of one key come in the order of each release.
+    if (key === "perm") return (value as readonly object[]).map((perm) => JSON.stringify(perm, plain)).sort();
     if (key === "leases") return (value as readonly { readonly ID: bigint }[]).map(({ ID }) => String(ID)).sort();
     return plain(key, value);
   });

@@ -102,7 +102,11 @@ export class RequestSource {
         };
       case 9:
         if (this.#chance(4)) return { name: "Maintenance/Defragment", message: {} };
-        return { name: "Maintenance/Alarm", message: { ...alarmOf(this.random.below(8)), action: 1 + this.random.below(2) } };
+        // One alarm at a time: 3.4 forgets that the other holds when one of two is taken back.
+        return {
+          name: "Maintenance/Alarm",
+          message: { ...alarmOf(this.random.below(8)), action: this.position.isAlarmed ? 2 : 1 + this.random.below(2) },
+        };
       case 1:
         return { name: "Maintenance/MoveLeader", message: { targetID: memberID } };
       case 2:
@@ -161,8 +165,10 @@ export class RequestSource {
 
   #txn(depth: number): etcdserverpb.TxnRequest {
     const ops = (): etcdserverpb.RequestOp[] =>
-      Array.from({ length: depth === 0 && this.#chance(150) ? opsMax + this.random.below(2) : this.random.below(4) }, () =>
-        this.#op(depth),
+      withOneInner(
+        Array.from({ length: depth === 0 && this.#chance(150) ? opsMax + this.random.below(2) : this.random.below(4) }, () =>
+          this.#op(depth),
+        ),
       );
     return { compare: Array.from({ length: this.random.below(3) }, () => this.#compare()), success: ops(), failure: ops() };
   }
@@ -266,6 +272,15 @@ export class RequestSource {
   #pick<T>(from: readonly T[]): T {
     return from[this.random.below(from.length)] as T;
   }
+}
+
+/**
+ * A branch with its first inner transaction only: etcd lets a later one delete what an earlier one put, where it refuses any other that
+ * changes a key twice; we refuse that too.
+ */
+function withOneInner(ops: readonly etcdserverpb.RequestOp[]): etcdserverpb.RequestOp[] {
+  const inner = ops.findIndex(({ request }) => request?.$case === "requestTxn");
+  return ops.filter(({ request }, position) => request?.$case !== "requestTxn" || position === inner);
 }
 
 /** Of a member that is none: raised and taken back for it, an alarm holds all the same. */

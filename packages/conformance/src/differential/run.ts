@@ -123,12 +123,15 @@ class Comparison {
     if (action.name === "KV/Compact") await this.#settle(this.#ledger.ids);
     this.#count(action.name);
     const [etcd, lenj] = await Promise.all([this.etcd.ask(action), this.lenj.ask(action)]);
-    this.#compare({ request: action.name, message: action.message, etcd, lenj });
+    const isDeletionKept = this.#ledger.hasDeletionAt(this.#position.compacted);
+    this.#compare({ request: action.name, message: action.message, etcd, lenj, isDeletionKept });
     this.#follow(action, etcd);
   }
 
   async #say(message: etcdserverpb.WatchRequest): Promise<void> {
     const union = message.requestUnion;
+    // There is no progress to tell, since etcd 3.6, while a watch has not begun; 3.4 answers all the same.
+    if (union?.$case === "progressRequest" && !this.#ledger.haveBegun(this.#position.revision)) return;
     this.#count(`Watch/${union?.$case}`);
     if (union?.$case === "cancelRequest") await this.#settle([Number(union.value.watchId)]);
     // Ours answers, as etcd has since 3.6, once all watches have caught up, and else not at all.
@@ -205,7 +208,13 @@ class Comparison {
   async #until({ feed, name }: Subject, wanted: string, condition: () => boolean): Promise<void> {
     if (await feed.until(condition)) return;
     const answer = (silent: string): Answer => ({ response: name === silent ? "silent" : "" });
-    this.#differences.push({ request: `wait for ${wanted}`, message: undefined, etcd: answer("etcd"), lenj: answer("lenj") });
+    this.#differences.push({
+      request: `wait for ${wanted}`,
+      message: undefined,
+      etcd: answer("etcd"),
+      lenj: answer("lenj"),
+      isDeletionKept: false,
+    });
   }
 
   /** Waits until both have said what is due on these watches. */
@@ -227,6 +236,7 @@ class Comparison {
       if (said.join("\n") === ours.join("\n")) continue;
       this.#compare({
         request: `watch ${id}`,
+        isDeletionKept: this.#ledger.hasDeletionAt(this.#position.compacted),
         message: this.#starts.get(id),
         etcd: { response: firstUnlike(said, ours) },
         lenj: { response: firstUnlike(ours, said) },

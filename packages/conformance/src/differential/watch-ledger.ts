@@ -21,6 +21,7 @@ export interface WatchProgress {
 }
 
 interface Watch {
+  readonly startRevision: number;
   /** What was compacted when the watch was asked for. */
   readonly compacted: number;
   readonly isWanted: (event: HistoryEvent) => boolean;
@@ -61,6 +62,7 @@ export class WatchLedger {
     const [key, end] = [request.key.toString("latin1") || "\0", request.rangeEnd.toString("latin1")];
     const inRange = (at: string): boolean => (end === "" ? at === key : at >= key && (end === "\0" || at < end));
     this.#watches.set(Number(request.watchId), {
+      startRevision,
       compacted: position.compacted,
       isCompacted: startRevision > 0 && startRevision < position.compacted,
       isWanted: (event) =>
@@ -77,6 +79,16 @@ export class WatchLedger {
 
   get ids(): IterableIterator<number> {
     return this.#watches.keys();
+  }
+
+  /** Of a revision that is not forgotten. */
+  hasDeletionAt(revision: number): boolean {
+    return this.#history.some((event) => event.revision === revision && event.isDelete);
+  }
+
+  /** Whether no watch starts after this revision. */
+  haveBegun(revision: number): boolean {
+    return [...this.#watches.values()].every(({ startRevision }) => startRevision <= revision);
   }
 
   /** Whether a server has said all that is due on a watch. */
