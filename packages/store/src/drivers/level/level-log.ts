@@ -5,16 +5,17 @@
 // G1. append() resolves when its batch is on disk. Batches are written one at a time, in order; callers gather what waits.
 // G2. The head row names first and last index and is written with every batch. Entries outside of it do not count; one missing inside
 //     means that the log is damaged, and it is not used.
-import type { Entry, EntryType, HardState } from "@lenj/raft";
+// G3. Entries stand in rows of several; where each row begins is known in memory. A row that loses its end is written anew, one that loses
+//     its beginning stays until all of it is cut.
+import type { Entry, HardState } from "@lenj/raft";
 import { StoreError } from "../../core/errors.js";
 import type { LevelDatabase, WriteOperation } from "./level-database.js";
+import { decodeRow, encodeRows, indexOfRow, rowKey, rowsEnd } from "./log-rows.js";
 
 const headKey = Buffer.from("h");
-const headLayoutVersion = 1;
+/** 1 had a row for each entry. */
+const headLayoutVersion = 2;
 const headBytes = 1 + 8 * 6;
-const entryPrefix = 0x65;
-const entryHeaderBytes = 9;
-const entryTypes: readonly EntryType[] = ["normal", "confChange"];
 
 /** What is known of a log besides its entries. */
 interface Head {
@@ -45,6 +46,8 @@ export class LevelLog {
   private constructor(
     private readonly database: LevelDatabase,
     private head: Head,
+    /** First index of each row, ascending. */
+    private rows: number[],
   ) {}
 
   /**
@@ -55,12 +58,12 @@ export class LevelLog {
       const headRow = database.get(headKey);
       if (headRow === undefined) {
         const head: Head = { hardState: { term: 0, vote: 0n, commit: 0 }, previousIndex: 0, previousTerm: 0, lastIndex: 0 };
-        return { log: new LevelLog(database, head), stored: undefined };
+        return { log: new LevelLog(database, head, []), stored: undefined };
       }
       const head = decodeHead(headRow);
-      const entries = await readEntries(database, head);
+      const { entries, rows } = await readEntries(database, head);
       return {
-        log: new LevelLog(database, head),
+        log: new LevelLog(database, head, rows),
         stored: { hardState: head.hardState, previous: { index: head.previousIndex, term: head.previousTerm }, entries },
       };
     } catch (error) {
@@ -77,23 +80,25 @@ export class LevelLog {
   async append(writes: readonly LogWrite[]): Promise<void> {
     const operations: WriteOperation[] = [];
     let { hardState, previousIndex, previousTerm, lastIndex } = this.head;
+    let added: Entry[] = [];
     for (const write of writes) {
       hardState = write.hardState ?? hardState;
-      if (write.entries.length === 0) continue;
-      const first = (write.entries[0] as Entry).index;
+      const first = write.entries[0]?.index;
+      if (first === undefined) continue;
       if (first > lastIndex + 1 || first <= previousIndex)
         throw new StoreError("DATA_DAMAGED", `Cannot append at ${first}: the log holds (${previousIndex}, ${lastIndex}]`);
-      for (let index = (write.entries.at(-1) as Entry).index + 1; index <= lastIndex; index += 1)
-        operations.push({ type: "del", key: entryKey(index) });
-      for (const entry of write.entries) operations.push({ type: "put", key: entryKey(entry.index), value: encodeEntry(entry) });
-      lastIndex = (write.entries.at(-1) as Entry).index;
+      const kept = first - (added[0]?.index ?? first);
+      added = kept <= 0 ? [...write.entries] : [...added.slice(0, kept), ...write.entries];
+      lastIndex = first + write.entries.length - 1;
     }
+    if (added[0] !== undefined) operations.push(...this.#cutAfter(added[0].index - 1));
+    this.#addRows(added, operations);
     const compactTo = this.#compactTo;
     this.#compactTo = undefined;
     if (compactTo !== undefined && compactTo.index > previousIndex) {
-      for (let index = previousIndex + 1; index <= compactTo.index; index += 1) operations.push({ type: "del", key: entryKey(index) });
       previousIndex = compactTo.index;
       previousTerm = compactTo.term;
+      operations.push(...this.#cutThrough(previousIndex, lastIndex));
     }
     await this.#write(operations, { hardState, previousIndex, previousTerm, lastIndex: Math.max(lastIndex, previousIndex) });
   }
@@ -105,15 +110,46 @@ export class LevelLog {
 
   /** Replaces everything: the log goes on after `previous`. */
   async reset(previous: { readonly index: number; readonly term: number }, hardState: HardState): Promise<void> {
-    const operations: WriteOperation[] = [];
-    for (let index = this.head.previousIndex + 1; index <= this.head.lastIndex; index += 1)
-      operations.push({ type: "del", key: entryKey(index) });
+    const operations = this.rows.map((index): WriteOperation => ({ type: "del", key: rowKey(index) }));
+    this.rows = [];
     this.#compactTo = undefined;
     await this.#write(operations, { hardState, previousIndex: previous.index, previousTerm: previous.term, lastIndex: previous.index });
   }
 
   close(): Promise<void> {
     return this.database.close();
+  }
+
+  /** Takes away everything after `index`. */
+  #cutAfter(index: number): WriteOperation[] {
+    const operations: WriteOperation[] = [];
+    let last = this.rows.at(-1);
+    for (; last !== undefined && last > index; last = this.rows.at(-1)) {
+      operations.push({ type: "del", key: rowKey(last) });
+      this.rows.pop();
+    }
+    if (last === undefined || index >= this.head.lastIndex) return operations;
+    const key = rowKey(last);
+    const stored = this.database.get(key);
+    if (stored === undefined) throw missingEntry(this.database, last);
+    this.rows.pop();
+    this.#addRows(decodeRow(key, stored).slice(0, index - last + 1), operations);
+    return operations;
+  }
+
+  /** Takes away rows that end at `index` or before. */
+  #cutThrough(index: number, lastIndex: number): WriteOperation[] {
+    const endOf = (position: number): number => (this.rows[position + 1] ?? lastIndex + 1) - 1;
+    let count = 0;
+    while (count < this.rows.length && endOf(count) <= index) count += 1;
+    return this.rows.splice(0, count).map((first) => ({ type: "del", key: rowKey(first) }));
+  }
+
+  #addRows(entries: readonly Entry[], operations: WriteOperation[]): void {
+    for (const { index, key, value } of encodeRows(entries)) {
+      operations.push({ type: "put", key, value });
+      this.rows.push(index);
+    }
   }
 
   async #write(operations: WriteOperation[], head: Head): Promise<void> {
@@ -124,19 +160,23 @@ export class LevelLog {
   }
 }
 
-async function readEntries(database: LevelDatabase, head: Head): Promise<Entry[]> {
+async function readEntries(database: LevelDatabase, head: Head): Promise<{ readonly entries: Entry[]; readonly rows: number[] }> {
   const entries: Entry[] = [];
-  for await (const chunk of database.rows(entryKey(head.previousIndex + 1), entryKey(head.lastIndex + 1))) {
+  const rows: number[] = [];
+  for await (const chunk of database.rows(rowKey(0), rowsEnd)) {
     for (const [key, value] of chunk) {
-      const index = Number(key.readBigUInt64BE(1));
-      const expected = head.previousIndex + 1 + entries.length;
-      if (index !== expected) throw missingEntry(database, expected);
-      entries.push(decodeEntry(index, value));
+      rows.push(indexOfRow(key));
+      for (const entry of decodeRow(key, value)) {
+        if (entry.index <= head.previousIndex || entry.index > head.lastIndex) continue;
+        const expected = head.previousIndex + 1 + entries.length;
+        if (entry.index !== expected) throw missingEntry(database, expected);
+        entries.push(entry);
+      }
     }
   }
   const found = head.previousIndex + entries.length;
   if (found !== head.lastIndex) throw missingEntry(database, found + 1);
-  return entries;
+  return { entries, rows };
 }
 
 function missingEntry(database: LevelDatabase, index: number): StoreError {
@@ -144,28 +184,6 @@ function missingEntry(database: LevelDatabase, index: number): StoreError {
     "DATA_DAMAGED",
     `Cannot use ${database.location}: log entry ${index} is missing; remove this member's data and let it join anew`,
   );
-}
-
-function entryKey(index: number): Buffer {
-  const key = Buffer.allocUnsafe(9);
-  key[0] = entryPrefix;
-  key.writeUInt32BE(Math.floor(index / 0x1_0000_0000), 1);
-  key.writeUInt32BE(index >>> 0, 5);
-  return key;
-}
-
-function encodeEntry(entry: Entry): Buffer {
-  const bytes = Buffer.allocUnsafe(entryHeaderBytes + entry.data.length);
-  bytes.writeBigUInt64BE(BigInt(entry.term), 0);
-  bytes[8] = entryTypes.indexOf(entry.type);
-  bytes.set(entry.data, entryHeaderBytes);
-  return bytes;
-}
-
-function decodeEntry(index: number, bytes: Buffer): Entry {
-  const type = entryTypes[bytes[8] as number];
-  if (type === undefined) throw new StoreError("DATA_DAMAGED", `Cannot decode log entry ${index}: unknown type ${bytes[8]}`);
-  return { term: Number(bytes.readBigUInt64BE(0)), index, type, data: bytes.subarray(entryHeaderBytes) };
 }
 
 function encodeHead(head: Head): Buffer {
