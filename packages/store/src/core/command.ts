@@ -43,16 +43,61 @@ const headerBytes = 15;
 export const requestNumberLimit = 2 ** 48;
 
 export function encodeCommand(memberID: bigint, requestNumber: number, command: Command): Uint8Array {
-  const body = etcdserverpb.InternalRaftRequest.encode({ ID: 0n, ...command }).finish();
-  const bytes = new Uint8Array(headerBytes + body.length);
+  const { put } = command;
+  const isPlainPut = put !== undefined && command.header === undefined && isPlain(put);
+  const body = isPlainPut ? undefined : etcdserverpb.InternalRaftRequest.encode({ ID: 0n, ...command }).finish();
+  const bytes = new Uint8Array(headerBytes + (body?.length ?? sizeOfPlainPut(put as etcdserverpb.PutRequest)));
   const view = new DataView(bytes.buffer);
   bytes[0] = layoutVersion;
   view.setBigUint64(1, memberID);
   view.setUint16(9, Math.floor(requestNumber / 0x1_0000_0000));
   view.setUint32(11, requestNumber >>> 0);
-  bytes.set(body, headerBytes);
+  if (body !== undefined) bytes.set(body, headerBytes);
+  else writePlainPut(bytes, put as etcdserverpb.PutRequest);
   return bytes;
 }
+
+/** Most of what is written is a key and a value: put down in one go, in the same encoding. */
+function isPlain({ lease, prevKv, ignoreValue, ignoreLease }: etcdserverpb.PutRequest): boolean {
+  return lease === 0n && !prevKv && !ignoreValue && !ignoreLease;
+}
+
+/** Field numbers and wire types, as they stand in proto/etcd. */
+const tag = { put: 0x22, key: 0x0a, value: 0x12 } as const;
+
+function sizeOfPlainPut({ key, value }: etcdserverpb.PutRequest): number {
+  const size = sizeOfField(key.length) + sizeOfField(value.length);
+  return 1 + sizeOfVarint(size) + size;
+}
+
+function writePlainPut(bytes: Uint8Array, { key, value }: etcdserverpb.PutRequest): void {
+  let at = writeTag(bytes, headerBytes, tag.put, sizeOfField(key.length) + sizeOfField(value.length));
+  for (const [field, part] of [[tag.key, key] as const, [tag.value, value] as const]) {
+    if (part.length === 0) continue;
+    at = writeTag(bytes, at, field, part.length);
+    bytes.set(part, at);
+    at += part.length;
+  }
+}
+
+/** A tag and a length. */
+function writeTag(bytes: Uint8Array, at: number, field: number, length: number): number {
+  bytes[at] = field;
+  let position = at + 1;
+  let rest = length;
+  for (; rest >= 0x80; rest >>>= 7) bytes[position++] = (rest & 0x7f) | 0x80;
+  bytes[position++] = rest;
+  return position;
+}
+
+function sizeOfVarint(value: number): number {
+  let size = 1;
+  for (let rest = value; rest >= 0x80; rest >>>= 7) size += 1;
+  return size;
+}
+
+/** Of bytes in a field; empty ones are left out. */
+const sizeOfField = (length: number): number => (length === 0 ? 0 : 1 + sizeOfVarint(length) + length);
 
 export interface CommandHeader {
   readonly memberID: bigint;

@@ -42,6 +42,17 @@ export class PendingRequests {
     return pending;
   }
 
+  /** Those that came before then: the oldest stand first. */
+  takeOlder(beforeMs: number): Pending[] {
+    const older: Pending[] = [];
+    for (const [number, pending] of this.#waiting) {
+      if (pending.arrivedMs >= beforeMs) break;
+      this.#waiting.delete(number);
+      older.push(pending);
+    }
+    return older;
+  }
+
   failAll(error: unknown): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();

@@ -114,6 +114,7 @@ export class Replica {
     this.ticker = new Ticker({
       ...{ clock, logger: parts.logger, heartbeatMs: config.heartbeatMs, isLeader: () => this.#isLeader },
       onTick: () => {
+        this.#endOverdue();
         this.node.tick();
         if (this.node.hasReady()) this.#pump();
       },
@@ -330,26 +331,20 @@ export class Replica {
         arrivedMs: this.#nowRoughly(),
         proposedMs: 0,
         isForwarded: false,
-        resolve: (answer) => {
-          timer.cancel();
-          resolve(answer);
-        },
-        reject: (error) => {
-          timer.cancel();
-          reject(error as Error);
-        },
+        resolve,
+        reject,
       });
-      const timer = this.parts.clock.after(this.#requestTimeoutMs, () => this.#onTimeout(number));
       send(number);
     });
   }
 
-  #onTimeout(number: number): void {
-    this.failedCount += 1;
-    const pending = this.#pending.take(number);
-    if (pending === undefined) return;
-    this.parts.times?.onTimeout(pending, this.parts.clock.monotonicMs());
-    pending.reject(new StoreError("TIMEOUT"));
+  #endOverdue(): void {
+    const nowMs = this.parts.clock.monotonicMs();
+    for (const pending of this.#pending.takeOlder(nowMs - this.#requestTimeoutMs)) {
+      this.failedCount += 1;
+      this.parts.times?.onTimeout(pending, nowMs);
+      pending.reject(new StoreError("TIMEOUT"));
+    }
   }
 
   #onProposed(pending: RequestMarks, isForwarded: boolean): void {

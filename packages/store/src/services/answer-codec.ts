@@ -26,11 +26,11 @@ export function encodeRangeChunk(
   let body: Uint8Array;
   if (last !== undefined) body = encodeRange({ ...last.answer, values }, last.header);
   else {
-    const writer = new BinaryWriter();
+    const writer = takeWriter();
     for (const value of values) writer.uint32(lengthDelimited(2)).bytes(value);
-    body = writer.finish();
+    body = finish(writer);
   }
-  return finish(new BinaryWriter().uint32(lengthDelimited(1)).bytes(body));
+  return finish(takeWriter().uint32(lengthDelimited(1)).bytes(body));
 }
 
 export function encodePut(answer: PutAnswer, header: Header): Buffer {
@@ -63,16 +63,17 @@ function encodeOp(answer: OpAnswer): Uint8Array {
     deleteRange: () => encodeDeleteRange(answer as DeleteRangeAnswer, header),
     txn: () => encodeTxn(answer as TxnAnswer, header),
   };
-  return new BinaryWriter().uint32(lengthDelimited(fields[answer.kind])).bytes(bodies[answer.kind]()).finish();
+  const body = bodies[answer.kind]();
+  return finish(takeWriter().uint32(lengthDelimited(fields[answer.kind])).bytes(body));
 }
 
 /** mvccpb.Event. `previous` as far as it is wanted and still there. */
 export function encodeEvent(event: KeyEvent, previous: EncodedKeyValue | undefined): Uint8Array {
-  const writer = new BinaryWriter();
+  const writer = takeWriter();
   if (event.type === "delete") writer.uint32(varint(1)).int32(1);
   writer.uint32(lengthDelimited(2)).bytes(event.value);
   if (previous !== undefined) writer.uint32(lengthDelimited(3)).bytes(previous);
-  return writer.finish();
+  return finish(writer);
 }
 
 export interface WatchMessage {
@@ -99,10 +100,18 @@ export function encodeWatch(message: WatchMessage, header: Header): Buffer {
 }
 
 function start(header: Header): BinaryWriter {
-  return new BinaryWriter().uint32(lengthDelimited(1)).bytes(etcdserverpb.ResponseHeader.encode(header).finish());
+  return etcdserverpb.ResponseHeader.encode(header, takeWriter().uint32(lengthDelimited(1)).fork()).join();
 }
+
+/** Writers that are in nobody's hands. A new one grows by doubling from nothing, which costs more than what is written. */
+const idleWriters: BinaryWriter[] = [];
+/** One that has written more than this is not kept: it holds as much memory. */
+const keptBytesMax = 1024 * 1024;
+
+const takeWriter = (): BinaryWriter => idleWriters.pop() ?? new BinaryWriter();
 
 function finish(writer: BinaryWriter): Buffer {
   const bytes = writer.finish();
+  if (bytes.length <= keptBytesMax) idleWriters.push(writer);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -20,13 +20,21 @@ const codeNames = [
   "Unauthenticated",
 ];
 
+interface MethodCalls {
+  started: number;
+  /** By gRPC code. */
+  readonly handled: Map<number, number>;
+  readonly handling: CountingHistogram;
+  /** Calls by client version, of all methods of this one's kind. */
+  readonly versions: Map<string, number>;
+}
+
 /** What happens, as it happens. */
 export class StoreInstruments {
-  readonly #started: Counter;
-  readonly #handled: Counter;
-  /** By path. */
-  readonly #handling = new Map<string, CountingHistogram>();
-  readonly #requests: Counter;
+  /** By path: what prom-client would look up at every call. */
+  readonly #methods = new Map<string, MethodCalls>();
+  /** Of kind and client version. */
+  readonly #requests = new Map<string, Map<string, number>>();
   readonly #healthy: Counter;
   readonly #unhealthy: Counter;
   readonly #logWrites: Histogram;
@@ -35,29 +43,44 @@ export class StoreInstruments {
   constructor(registry: Registry) {
     const registers = [registry];
     const method = ["grpc_type", "grpc_service", "grpc_method"];
-    this.#started = new Counter({
+    const { methods, requests } = { methods: this.#methods, requests: this.#requests };
+    new Counter({
       name: "grpc_server_started_total",
       help: "Total number of RPCs started on the server.",
       labelNames: method,
       registers,
+      collect() {
+        this.reset();
+        for (const [path, { started }] of methods) if (started > 0) this.inc(labelsOf(path), started);
+      },
     });
-    this.#handled = new Counter({
+    new Counter({
       name: "grpc_server_handled_total",
       help: "Total number of RPCs completed on the server, regardless of success or failure.",
       labelNames: [...method, "grpc_code"],
       registers,
+      collect() {
+        this.reset();
+        for (const [path, { handled }] of methods)
+          for (const [code, count] of handled) this.inc({ ...labelsOf(path), grpc_code: codeNames[code] ?? String(code) }, count);
+      },
     });
     registerHistograms(registry, {
       name: "grpc_server_handling_seconds",
       help: "Histogram of response latency (seconds) of gRPC that had been application-level handled by the server.",
       unit: "seconds",
-      read: () => [...this.#handling].map(([path, histogram]) => [labelsOf(path), histogram]),
+      read: () => [...methods].map(([path, { handling }]) => [labelsOf(path), handling]),
     });
-    this.#requests = new Counter({
+    new Counter({
       name: "etcd_server_client_requests_total",
       help: "The total number of client requests per client version.",
       labelNames: ["type", "client_api_version"],
       registers,
+      collect() {
+        this.reset();
+        for (const [type, versions] of requests)
+          for (const [client_api_version, count] of versions) this.inc({ type, client_api_version }, count);
+      },
     });
     this.#healthy = new Counter({ name: "etcd_server_health_success", help: "The total number of successful health checks", registers });
     this.#unhealthy = new Counter({ name: "etcd_server_health_failures", help: "The total number of failed health checks", registers });
@@ -76,22 +99,29 @@ export class StoreInstruments {
   }
 
   onCall({ path, metadata }: RpcCall): void {
-    const labels = labelsOf(path);
-    this.#started.inc(labels);
+    const method = this.#method(path);
+    method.started += 1;
     // What clients say becomes a label only when it looks like a version: labels must stay few.
     const said = metadata.get("client-api-version") ?? "";
-    const version = /^\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(said) ? said : "unknown";
-    this.#requests.inc({ type: labels.grpc_type === "unary" ? "unary" : "stream", client_api_version: version });
+    const version = said !== "" && /^\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(said) ? said : "unknown";
+    method.versions.set(version, (method.versions.get(version) ?? 0) + 1);
   }
 
   onDone(path: string, code: number, tookMs: number): void {
-    this.#handled.inc({ ...labelsOf(path), grpc_code: codeNames[code] ?? String(code) });
-    let handling = this.#handling.get(path);
-    if (handling === undefined) {
-      handling = new CountingHistogram(handlingBoundsMs);
-      this.#handling.set(path, handling);
-    }
+    const { handled, handling } = this.#method(path);
+    handled.set(code, (handled.get(code) ?? 0) + 1);
     handling.observe(tookMs);
+  }
+
+  #method(path: string): MethodCalls {
+    const known = this.#methods.get(path);
+    if (known !== undefined) return known;
+    const type = labelsOf(path).grpc_type === "unary" ? "unary" : "stream";
+    const versions = this.#requests.get(type) ?? new Map<string, number>();
+    this.#requests.set(type, versions);
+    const calls = { started: 0, handled: new Map<number, number>(), handling: new CountingHistogram(handlingBoundsMs), versions };
+    this.#methods.set(path, calls);
+    return calls;
   }
 
   onHealth(isHealthy: boolean): void {
