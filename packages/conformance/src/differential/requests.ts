@@ -41,7 +41,10 @@ export class RequestSource {
   }
 
   next(): Action {
-    if (this.position.isAuthOn) return this.#asUser();
+    return this.position.isAuthOn ? this.#asUser() : this.#next();
+  }
+
+  #next(): Action {
     if (this.position.isAlarmed && this.#chance(30))
       return { name: "Maintenance/Alarm", message: { ...alarmOf(this.random.below(2)), action: 2 } };
     const roll = this.random.below(1_000);
@@ -121,8 +124,7 @@ export class RequestSource {
   #range(): etcdserverpb.RangeRequest {
     const isPlain = this.#chance(2);
     return {
-      key: this.#key(),
-      rangeEnd: this.#end(),
+      ...this.#keyRange(),
       limit: this.#chance(3) ? this.random.below(5) : 0,
       revision: this.#chance(2) ? 0 : this.#revision(),
       sortOrder: (isPlain ? 0 : this.random.below(3)) as etcdserverpb.RangeRequest_SortOrder,
@@ -151,7 +153,8 @@ export class RequestSource {
   }
 
   #deleteRange(): etcdserverpb.DeleteRangeRequest {
-    return { key: this.#key(), rangeEnd: this.#chance(2) ? Buffer.alloc(0) : this.#end(), prevKv: this.#chance(2) };
+    const { key, rangeEnd } = this.#keyRange();
+    return { key, rangeEnd: this.#chance(2) ? Buffer.alloc(0) : rangeEnd, prevKv: this.#chance(2) };
   }
 
   /**
@@ -197,8 +200,7 @@ export class RequestSource {
     return {
       result: this.random.below(4) as etcdserverpb.Compare_CompareResult,
       target,
-      key: this.#key(),
-      rangeEnd: this.#chance(4) ? this.#end() : Buffer.alloc(0),
+      ...this.#keyRange(4),
       targetUnion: unions[target] as NonNullable<etcdserverpb.Compare["targetUnion"]>,
     };
   }
@@ -231,6 +233,13 @@ export class RequestSource {
         fragment: this.#chance(4),
       },
     });
+  }
+
+  /** `oneIn`: how often it has an end at all. As a user none that ends before it begins: etcd may see a permission there. */
+  #keyRange(oneIn = 1): { key: Buffer; rangeEnd: Buffer } {
+    const [key, end] = [this.#key(), this.#chance(oneIn) ? this.#end() : Buffer.alloc(0)];
+    const isReversed = end.length > 0 && !end.equals(Buffer.of(0)) && Buffer.compare(key, end) >= 0;
+    return { key, rangeEnd: isReversed && this.position.isAuthOn ? Buffer.alloc(0) : end };
   }
 
   #key(): Buffer {

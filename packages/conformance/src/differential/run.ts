@@ -80,6 +80,8 @@ async function runLane(options: DifferentialOptions): Promise<DifferentialReport
   }
 }
 
+const lastRevision: UnaryRequest = { name: "KV/Range", message: etcdserverpb.RangeRequest.fromPartial({ key: Buffer.from("revision") }) };
+
 class Comparison {
   readonly #position: Position = { revision: 1, compacted: 0, isAuthOn: false, isAlarmed: false };
   readonly #source: RequestSource;
@@ -90,6 +92,8 @@ class Comparison {
   readonly #alarms = new Set<number>();
   /** Of each watch that has something to compare: it may be cancelled by then. */
   readonly #starts = new Map<number, { readonly startRevision: number; readonly compacted: number }>();
+  /** Watches that have differed once: what they say from then on would differ again. */
+  readonly #parted = new Set<number>();
   #errors = 0;
   #events = 0;
 
@@ -126,6 +130,8 @@ class Comparison {
     const isDeletionKept = this.#ledger.hasDeletionAt(this.#position.compacted);
     this.#compare({ request: action.name, message: action.message, etcd, lenj, isDeletionKept });
     this.#follow(action, etcd);
+    // These write more than once, and tell the revision of one of their writes.
+    if (/^(Lock|Election)\//.test(action.name)) this.#follow(lastRevision, await this.etcd.ask(lastRevision));
   }
 
   async #say(message: etcdserverpb.WatchRequest): Promise<void> {
@@ -233,7 +239,8 @@ class Comparison {
     const [etcd, lenj] = [this.etcd.feed, this.lenj.feed];
     for (const id of new Set([...etcd.logs.keys(), ...lenj.logs.keys()])) {
       const [said, ours] = [etcd.log(id).lines, lenj.log(id).lines];
-      if (said.join("\n") === ours.join("\n")) continue;
+      if (this.#parted.has(id) || said.join("\n") === ours.join("\n")) continue;
+      this.#parted.add(id);
       this.#compare({
         request: `watch ${id}`,
         isDeletionKept: this.#ledger.hasDeletionAt(this.#position.compacted),
