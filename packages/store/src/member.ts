@@ -28,6 +28,7 @@ import { PeerCounts } from "./drivers/peer/peer-counts.js";
 import { peerService, peerServiceDefinition, toPeerStatus } from "./drivers/peer/peer-service.js";
 import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
 import { QuotaKeeper } from "./drivers/quota-keeper.js";
+import { SpaceKeeper } from "./drivers/space-keeper.js";
 import { VersionMonitor } from "./drivers/version-monitor.js";
 import { forwardTo } from "./forward-to.js";
 import { type Identity, identityOf, readIdentity, writeIdentity } from "./identity.js";
@@ -70,6 +71,7 @@ interface Opened {
   readonly leases: LeaseKeeper;
   readonly membership: MembershipChanges;
   readonly quota: QuotaKeeper;
+  readonly space: SpaceKeeper;
   readonly versions: VersionMonitor;
   readonly archive: LogArchive | undefined;
 }
@@ -159,7 +161,7 @@ export class Member {
   }
 
   #attach(): void {
-    const { replica, backend, transport, leases, quota, versions } = this.#opened;
+    const { replica, backend, transport, leases, quota, space, versions } = this.#opened;
     transport.events = {
       onUnreachable: (id) => replica.reportUnreachable(id),
       onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok),
@@ -175,6 +177,7 @@ export class Member {
     replica.start();
     leases.start();
     quota.start();
+    space.start();
     versions.start();
   }
 
@@ -399,6 +402,7 @@ async function open(
       leases: new LeaseKeeper(replica, transport, clock, logger),
       membership: new MembershipChanges({ replica, forwarder: transport, clock, logger, isStrict, learnersMax }),
       quota: new QuotaKeeper(replica, quotaBytes, clock, logger),
+      space: new SpaceKeeper(backend, () => replica.state.space.bytesInUse, clock, logger),
       versions: new VersionMonitor(replica, transport, clock, logger),
     };
   } catch (error) {
@@ -435,9 +439,10 @@ function catchUpArchive(archive: LogArchive, memoryLog: MemoryLog, appliedIndex:
   for (const entry of memoryLog.entries(first, appliedIndex + 1, Number.MAX_SAFE_INTEGER)) archive.append(entry, 0);
 }
 
-async function closeOpened({ replica, backend, log, transport, leases, quota, versions, archive }: Opened): Promise<void> {
+async function closeOpened({ replica, backend, log, transport, leases, quota, space, versions, archive }: Opened): Promise<void> {
   leases.close();
   quota.close();
+  await space.close();
   versions.close();
   await replica.close();
   await transport.close();

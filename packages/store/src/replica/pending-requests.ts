@@ -3,6 +3,7 @@ import { requestNumberLimit } from "../core/command.js";
 import type { RequestMarks } from "./request-times.js";
 
 interface Pending extends RequestMarks {
+  sizeBytes: number;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -15,6 +16,7 @@ interface Pending extends RequestMarks {
 export class PendingRequests {
   readonly #waiting = new Map<number, Pending>();
   #next: number;
+  #sizeBytes = 0;
 
   constructor(firstNumber: number) {
     this.#next = firstNumber % requestNumberLimit;
@@ -36,9 +38,20 @@ export class PendingRequests {
     return this.#waiting.get(number);
   }
 
+  /** Notes how large a request is. False when all that wait would be larger than `bytesMax` with it; then it is not noted. */
+  weigh(number: number, sizeBytes: number, bytesMax: number): boolean {
+    const pending = this.#waiting.get(number);
+    if (pending === undefined || this.#sizeBytes + sizeBytes > bytesMax) return false;
+    pending.sizeBytes = sizeBytes;
+    this.#sizeBytes += sizeBytes;
+    return true;
+  }
+
   take(number: number): Pending | undefined {
     const pending = this.#waiting.get(number);
+    if (pending === undefined) return undefined;
     this.#waiting.delete(number);
+    this.#sizeBytes -= pending.sizeBytes;
     return pending;
   }
 
@@ -47,7 +60,7 @@ export class PendingRequests {
     const older: Pending[] = [];
     for (const [number, pending] of this.#waiting) {
       if (pending.arrivedMs >= beforeMs) break;
-      this.#waiting.delete(number);
+      this.take(number);
       older.push(pending);
     }
     return older;
@@ -56,6 +69,7 @@ export class PendingRequests {
   failAll(error: unknown): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
+    this.#sizeBytes = 0;
     for (const pending of waiting) pending.reject(error);
   }
 }

@@ -34,6 +34,8 @@ import { Ticker } from "./ticker.js";
 
 /** Committed but not applied entries past which requests are refused. */
 const applyLagMax = 5_000;
+/** Bytes of requests that wait for their entries past which further ones are refused: without a leader, nothing takes them away. */
+const pendingBytesMax = 256 * 1024 * 1024;
 /** As upstream logs it before it exits. */
 const removedText = "the member has been permanently removed from the cluster";
 
@@ -205,6 +207,8 @@ export class Replica {
     return this.#answerTo(command, (number) => {
       const data = encodeCommand(this.config.memberID, number, command);
       if (data.length > this.config.maxRequestBytes) this.#pending.take(number)?.reject(new StoreError("REQUEST_TOO_LARGE"));
+      else if (!this.#pending.weigh(number, data.length, pendingBytesMax))
+        this.#pending.take(number)?.reject(new StoreError("TOO_MANY_REQUESTS"));
       else this.#proposeData(number, data);
     });
   }
@@ -331,6 +335,7 @@ export class Replica {
         arrivedMs: this.#nowRoughly(),
         proposedMs: 0,
         isForwarded: false,
+        sizeBytes: 0,
         resolve,
         reject,
       });
