@@ -45,6 +45,9 @@ export interface StoreConfig {
   readonly archiveDir: string;
   readonly archiveBytesMax: number;
   readonly auth: { readonly token: TokenOptions; readonly tokenTTLMs: number; readonly bcryptCost: number };
+  /** Between comparisons of the members' data; 0: never. */
+  readonly corruptCheckMs: number;
+  readonly initialCorruptCheck: boolean;
   readonly autoCompaction: { readonly mode: "periodic" | "revision"; readonly retention: number };
 }
 
@@ -93,6 +96,8 @@ export function createConfig(options: StoreOptions): StoreConfig {
     warnings: { warnRequestMs: options.warningUnaryRequestDuration, warnApplyMs: options.warningApplyDuration },
     archiveDir: options.archiveDir,
     archiveBytesMax: options.archiveBytesMax,
+    corruptCheckMs: Math.max(options.corruptCheckTime, options.experimentalCorruptCheckTime),
+    initialCorruptCheck: options.initialCorruptCheck || options.experimentalInitialCorruptCheck,
     autoCompaction: {
       mode: options.autoCompactionMode as "periodic" | "revision",
       retention: parseRetention(options.autoCompactionMode, options.autoCompactionRetention),

@@ -5,18 +5,44 @@
 // Source: etcd server/etcdserver/bootstrap.go (bootstrapExistingClusterNoWAL, bootstrapNewClusterNoWAL).
 import type { Logger } from "@lenj/base";
 import type { ClusterInfoReply } from "@lenj/proto/raft";
-import type { InitialMember, TLSFiles } from "./config.js";
+import type { InitialMember, StoreConfig, TLSFiles } from "./config.js";
 import { compareVersions, shortVersion } from "./core/cluster-version.js";
 import { StoreError } from "./core/errors.js";
 import type { MemberRecord } from "./core/membership.js";
 import { askClusterInfo } from "./drivers/peer/peer-client.js";
-import type { Identity } from "./identity.js";
+import { type Identity, identityOf, readIdentity, writeIdentity } from "./identity.js";
 import type { PeerAddress } from "./replica/ports.js";
 import { storeVersion } from "./services/context.js";
 
 /** Upstream waits a second for each. */
 const answerTimeoutMs = 1_000;
 const joinTimeoutMs = 5_000;
+
+/** From the data, or else from the running cluster or the flags. With the data of a member that has not learned of the others yet: both. */
+export async function identifyMember(
+  config: StoreConfig,
+  folder: string,
+  logger: Logger,
+): Promise<{ readonly identity: Identity; readonly peers: readonly PeerAddress[] }> {
+  const stored = readIdentity(folder);
+  const options = { ...config, logger };
+  if (config.isNewCluster) {
+    if (stored !== undefined) return { identity: stored, peers: [] };
+    const identity = identityOf(config);
+    await checkNotBootstrapped(identity, options);
+    writeIdentity(folder, identity);
+    return { identity, peers: [] };
+  }
+  try {
+    const { memberID, clusterID, peers } = await joinCluster(options);
+    if (stored === undefined) writeIdentity(folder, { memberID, clusterID });
+    return { identity: stored ?? { memberID, clusterID }, peers };
+  } catch (error) {
+    // What the flags say was true when the member joined, and need not be for ever.
+    if (stored === undefined) throw error;
+    return { identity: stored, peers: [] };
+  }
+}
 
 export interface JoinOptions {
   readonly name: string;

@@ -10,9 +10,9 @@ import { Member } from "./member.js";
 import { type StoreOptions, storeFlags, validateStoreOptions } from "./options.js";
 
 async function start(options: StoreOptions, context: ComponentContext): Promise<RunningComponent> {
-  const { clock, random, logger, metrics, health } = context;
+  const { clock, random, logger, metrics, health, signal } = context;
   const config = createConfig(options);
-  const member = await Member.start({ config, clock, random, logger, metrics });
+  const member = await Member.start({ config, clock, random, logger, metrics }, signal);
   registerStoreMetrics(metrics, member);
   health.register("leader", () => {
     if (member.replica.leaderID === 0n) throw new Error("There is no leader");

@@ -2,79 +2,49 @@
 //
 // Owns:  everything; opens and closes it in order, and replaces the state when a whole one arrived from the leader.
 // M1. The data folder carries the identity of member and cluster; data of another member or layout is refused.
-// M2. `opened` is replaced as a whole; faces look it up at every call, so that a replaced state needs no new listeners.
+// M2. A member whose state is found damaged is quarantined: it hands over, answers nobody, and opens anew on the leader's state (recovery.ts).
+// M3. `opened` is replaced as a whole; faces look it up at every call, so that a replaced state needs no new listeners.
 
 import { mkdirSync } from "node:fs";
 import type { RequestListener } from "node:http";
-import type { Clock, Logger, Random } from "@lenj/base";
-import { type ClusterInfoReply, ConfChangeContext } from "@lenj/proto/raft";
-import type { ConfChange, MemoryLog } from "@lenj/raft";
-import type { Registry } from "prom-client";
-import { LogArchive } from "./archive/log-archive.js";
-import type { StoreConfig } from "./config.js";
-import { toGrpcStatus } from "./core/errors.js";
+import { etcdserverpb } from "@lenj/proto/etcd";
+import type { ClusterInfoReply, SnapshotChunk } from "@lenj/proto/raft";
+import type { RpcCall } from "@lenj/rpc-server";
+import type { HashReport } from "./core/compare-hashes.js";
+import { StoreError, toGrpcStatus } from "./core/errors.js";
 import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
+import { CorruptionChecker } from "./drivers/corruption-checker.js";
 import { Face } from "./drivers/face.js";
 import { type ClientHTTPOptions, clientHTTP } from "./drivers/http/client-http.js";
 import { Gateway } from "./drivers/http/gateway.js";
 import { StoreInstruments } from "./drivers/http/store-instruments.js";
-import { LeaseKeeper } from "./drivers/lease-keeper.js";
+import type { LeaseKeeper } from "./drivers/lease-keeper.js";
 import type { LevelBackend } from "./drivers/level/level-backend.js";
-import { levelFolder } from "./drivers/level/level-folder.js";
 import type { LevelLog } from "./drivers/level/level-log.js";
-import { openData } from "./drivers/level/open-data.js";
-import { peerCredentials, peerTLS } from "./drivers/peer/peer-client.js";
 import { PeerCounts } from "./drivers/peer/peer-counts.js";
 import { peerService, peerServiceDefinition, toPeerStatus } from "./drivers/peer/peer-service.js";
-import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
-import { QuotaKeeper } from "./drivers/quota-keeper.js";
-import { SpaceKeeper } from "./drivers/space-keeper.js";
-import { VersionMonitor } from "./drivers/version-monitor.js";
+import { stateChunks } from "./drivers/peer/snapshot-files.js";
+import type { QuotaKeeper } from "./drivers/quota-keeper.js";
 import { forwardTo } from "./forward-to.js";
-import { type Identity, identityOf, readIdentity, writeIdentity } from "./identity.js";
-import { checkNotBootstrapped, joinCluster } from "./join.js";
-import type { PeerAddress } from "./replica/ports.js";
-import { Replica } from "./replica/replica.js";
+import type { Identity } from "./identity.js";
+import { identifyMember } from "./join.js";
+import { closeOpened, type Measures, type MemberParts, memberFolder, type Opened, type StartParts } from "./opened.js";
+import { clearQuarantine, readQuarantine } from "./quarantine.js";
+import { checkAtStart, differs, openOrRefill, quarantineMark } from "./recovery.js";
+import type { Replica } from "./replica/replica.js";
 import { RequestTimes } from "./replica/request-times.js";
 import { Access } from "./services/access.js";
 import { type ServiceContext, storeVersion } from "./services/context.js";
+import { hashKeySpace } from "./services/data-hash.js";
 import { addClientServices, type ClientService, checkCall, clientServices } from "./services/index.js";
-import { MembershipChanges } from "./services/membership-changes.js";
+import type { MembershipChanges } from "./services/membership-changes.js";
 import { MessageCounts } from "./services/message-counts.js";
 import { WorkTimes } from "./services/work-times.js";
 
 const peerMessageBytesMax = 64 * 1024 * 1024;
 /** Room for the frame around a request of the largest size. Upstream: grpcOverheadBytes. */
 const requestOverheadBytes = 512 * 1024;
-/** Entries kept behind a truncation. Upstream: SnapshotCatchUpEntries. */
-const catchUpEntries = 5_000;
-
-export interface MemberParts {
-  readonly config: StoreConfig;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly metrics: Registry;
-}
-
-/** What is measured for as long as the process runs, whatever becomes of the state. */
-interface Measures {
-  readonly times: RequestTimes;
-  readonly peerCounts: PeerCounts;
-}
-
-interface Opened {
-  readonly replica: Replica;
-  readonly backend: LevelBackend;
-  readonly log: LevelLog;
-  readonly transport: GrpcPeerTransport;
-  readonly leases: LeaseKeeper;
-  readonly membership: MembershipChanges;
-  readonly quota: QuotaKeeper;
-  readonly space: SpaceKeeper;
-  readonly versions: VersionMonitor;
-  readonly archive: LogArchive | undefined;
-}
+const finishRetryMs = 1_000;
 
 export class Member {
   #opened: Opened;
@@ -83,6 +53,11 @@ export class Member {
   readonly #streams = new Set<{ close(): void }>();
   #fail: (error: Error) => void = () => {};
   readonly failed: Promise<Error>;
+  readonly #closing = new AbortController();
+  readonly #checker: CorruptionChecker;
+  /** Runs while this member is out of service; settles when it is back or has failed. */
+  #recovery: Promise<void> | undefined;
+  #isOpen = true;
   #published = false;
   leaderChanges = 0;
   /** A whole state of the leader is being put in place. */
@@ -94,7 +69,6 @@ export class Member {
   private constructor(
     readonly parts: MemberParts,
     readonly identity: Identity,
-    readonly measures: Measures,
     opened: Opened,
   ) {
     this.#opened = opened;
@@ -103,6 +77,8 @@ export class Member {
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
+    const { clock, logger, config } = parts;
+    this.#checker = new CorruptionChecker(this, config.corruptCheckMs, clock, logger);
   }
 
   get replica(): Replica {
@@ -116,6 +92,11 @@ export class Member {
 
   get quota(): QuotaKeeper {
     return this.#opened.quota;
+  }
+
+  /** Its data is known to be damaged and not replaced yet. */
+  get isQuarantined(): boolean {
+    return readQuarantine(memberFolder(this.parts.config)) !== undefined;
   }
 
   get backend(): LevelBackend {
@@ -134,18 +115,25 @@ export class Member {
     return this.#opened.membership;
   }
 
-  /** Opens the data and listens to peers and clients. */
-  static async start(parts: MemberParts): Promise<Member> {
-    const { config } = parts;
-    const folder = `${config.dataDir}/member`;
+  get measures(): Measures {
+    return this.parts.measures;
+  }
+
+  /** Opens the data and listens to peers and clients. `signal` ends the wait for a leader's state, where one is needed. */
+  static async start(startParts: StartParts, signal: AbortSignal): Promise<Member> {
+    const { config } = startParts;
+    const folder = memberFolder(config);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { identity, peers } = await identify(parts, folder);
-    const measures = { times: new RequestTimes({ ...parts, ...config.warnings }), peerCounts: new PeerCounts() };
-    const member = new Member(parts, identity, measures, await open(parts, identity, measures, peers));
+    const measures = { times: new RequestTimes({ ...startParts, ...config.warnings }), peerCounts: new PeerCounts() };
+    const parts = { ...startParts, measures };
+    const { identity, peers } = await identifyMember(config, folder, parts.logger);
+    const opened = await openOrRefill(parts, identity, signal, peers);
+    const member = new Member(parts, identity, await checkAtStart(opened, parts, identity, signal));
     try {
       member.#attach();
       await member.#listenToPeers();
       await member.#listenToClients();
+      member.#checker.start();
     } catch (error) {
       await member.close();
       throw error;
@@ -154,14 +142,42 @@ export class Member {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort(new StoreError("STOPPED"));
+    this.#checker.close();
     for (const stream of [...this.#streams]) stream.close();
     await this.#clientFace?.shutDown();
-    await closeOpened(this.#opened);
+    await this.#recovery?.catch(() => {});
+    if (this.#isOpen) await closeOpened(this.#opened);
     await this.#peerFace?.close();
+  }
+
+  async localHash(revision: number): Promise<HashReport> {
+    const { backend, replica } = this.#opened;
+    return { memberID: this.identity.memberID, ...(await hashKeySpace(backend, replica.state.space, revision)) };
+  }
+
+  hashAt(id: bigint, revision: number): Promise<HashReport> {
+    return this.#opened.transport.hashAt(id, revision);
+  }
+
+  quarantineAt(id: bigint, majority: HashReport): Promise<boolean> {
+    return this.#opened.transport.quarantineAt(id, majority);
+  }
+
+  /** Takes this member out of service if its data differs from the majority's, until it has the leader's state. Returns whether it does. */
+  async quarantine(majority: HashReport): Promise<boolean> {
+    if (this.#recovery !== undefined) return true;
+    const own = await this.localHash(majority.hashRevision);
+    if (!differs(own, majority)) return false;
+    this.#quarantine(
+      `its hash at revision ${own.hashRevision} is ${own.hash}, that of most members ${majority.hash} (compacted at ${own.compactRevision})`,
+    );
+    return true;
   }
 
   #attach(): void {
     const { replica, backend, transport, leases, quota, space, versions } = this.#opened;
+    backend.database.onDamaged = (error) => this.#quarantine(error.message);
     transport.events = {
       onUnreachable: (id) => replica.reportUnreachable(id),
       onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok),
@@ -173,12 +189,85 @@ export class Member {
     replica.onApplied = () => this.#publish();
     replica.onLogWritten = (tookMs) => this.#instruments.onLogWritten(tookMs);
     backend.onWritten = (tookMs) => this.#instruments.onStateWritten(tookMs);
-    replica.failed.then((error) => this.#fail(error)).catch(() => {});
+    replica.failed
+      .then((error) => {
+        if (this.#recovery === undefined) this.#fail(error);
+      })
+      .catch(() => {});
     replica.start();
     leases.start();
     quota.start();
     space.start();
     versions.start();
+    if (this.isQuarantined) this.#finishRefill();
+  }
+
+  /** The damage is known: nothing more is answered from here until the state is the leader's. */
+  #quarantine(reason: string): void {
+    if (this.#recovery !== undefined || this.#closing.signal.aborted) return;
+    const { replica } = this.#opened;
+    const known = replica.state.members.list().map(({ id, peerUrls: peerURLs }) => ({ id, peerURLs }));
+    try {
+      quarantineMark(this.parts, this.identity, reason, known);
+    } catch (error) {
+      this.#fail(error as Error);
+      return;
+    }
+    this.#reopen().catch(() => {});
+  }
+
+  /** Out of service until the data is open again, on what came in meanwhile if that is better. What cannot be opened ends the member. */
+  #reopen(): Promise<void> {
+    this.#recovery ??= this.#doReopen().then(
+      () => {
+        this.#recovery = undefined;
+      },
+      (error: unknown) => {
+        if (!this.#closing.signal.aborted) this.#fail(error as Error);
+        throw error;
+      },
+    );
+    return this.#recovery;
+  }
+
+  async #doReopen(): Promise<void> {
+    for (const stream of [...this.#streams]) stream.close();
+    await closeOpened(this.#opened);
+    this.#isOpen = false;
+    const opened = await openOrRefill(this.parts, this.identity, this.#closing.signal);
+    // Streams that began meanwhile hang on the state that is gone.
+    for (const stream of [...this.#streams]) stream.close();
+    this.#opened = opened;
+    this.#isOpen = true;
+    this.#attach();
+  }
+
+  /** The state is the leader's: nothing speaks against this member any more. */
+  #finishRefill(): void {
+    const { replica } = this.#opened;
+    const { config, clock, logger } = this.parts;
+    const { memberID } = this.identity;
+    const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
+    const finish = async (): Promise<void> => {
+      await replica.linearizable();
+      if (replica.state.alarms.list(AlarmType.CORRUPT).some((alarm) => alarm.memberID === memberID))
+        await replica.propose({ alarm: { action: AlarmAction.DEACTIVATE, memberID, alarm: AlarmType.CORRUPT } });
+      clearQuarantine(memberFolder(config));
+      logger.info("Back from quarantine", { member: memberID.toString(16), name: config.name, appliedIndex: replica.appliedIndex });
+    };
+    finish().catch(() => {
+      clock.after(finishRetryMs, () => {
+        if (replica === this.replica && !this.#closing.signal.aborted) this.#finishRefill();
+      });
+    });
+  }
+
+  /** Only a leader that others confirm gives its state away. */
+  async #leadersState(): Promise<AsyncIterable<SnapshotChunk>> {
+    const { replica, backend } = this.#opened;
+    if (!replica.isLeader) throw new StoreError("NOT_LEADER");
+    await replica.linearizable();
+    return stateChunks(backend, { clusterId: this.identity.clusterID, message: undefined });
   }
 
   /** Tells the cluster this member's name and client addresses, once it is a member of it. */
@@ -221,9 +310,16 @@ export class Member {
       peerService(
         {
           ...this.identity,
-          folder: `${config.dataDir}/member`,
+          folder: memberFolder(config),
           counts: this.measures.peerCounts,
           nowMs: () => clock.monotonicMs(),
+          isOutOfService: () => this.#recovery !== undefined,
+          hashAt: async (revision) => {
+            await this.replica.linearizable();
+            return this.localHash(revision);
+          },
+          quarantine: (majority) => this.quarantine(majority),
+          leadersState: () => this.#leadersState(),
           appliedIndex: () => this.replica.appliedIndex,
           isRemoved: (id) => this.replica.state.members.isRemoved(id),
           step: (messages) => this.replica.step(messages),
@@ -263,7 +359,7 @@ export class Member {
       toStatus: toGrpcStatus,
       onCall: (call) => {
         this.#instruments.onCall(call);
-        checkCall(context, call);
+        this.#checkCall(context, call);
       },
       onDone: (path, code, tookMs) => this.#instruments.onDone(path, code, tookMs),
       onHttp1: clientHTTP({ ...this.#httpParts(context.replica), gateway: this.#gateway(context, services) }),
@@ -288,9 +384,14 @@ export class Member {
     return new Gateway({
       services,
       toStatus: toGrpcStatus,
-      onCall: (call) => checkCall(context, call),
+      onCall: (call) => this.#checkCall(context, call),
       bodyBytesMax: this.parts.config.maxRequestBytes + requestOverheadBytes,
     });
+  }
+
+  #checkCall(context: ServiceContext, call: RpcCall): void {
+    if (this.#recovery !== undefined) throw new StoreError("STOPPED");
+    checkCall(context, call);
   }
 
   #serviceContext(): ServiceContext {
@@ -325,128 +426,14 @@ export class Member {
 
   /** A whole state arrived: everything is opened anew on it. Watches end; clients resume them from where they were. */
   async #replaceState(): Promise<void> {
+    if (this.#recovery !== undefined) throw new Error("this member is being opened anew already");
     this.parts.logger.info("Replacing state by a snapshot of the leader");
     this.isReplacingState = true;
-    for (const stream of [...this.#streams]) stream.close();
-    await closeOpened(this.#opened);
-    const opened = await open(this.parts, this.identity, this.measures);
-    // Streams that began meanwhile hang on the state that is gone.
-    for (const stream of [...this.#streams]) stream.close();
-    this.#opened = opened;
-    this.isReplacingState = false;
-    this.#attach();
+    try {
+      await this.#reopen();
+    } finally {
+      this.isReplacingState = false;
+    }
     this.parts.logger.info("Replaced state", { appliedIndex: this.replica.appliedIndex });
   }
-}
-
-/** From the data, or else from the running cluster or the flags. With the data of a member that has not learned of the others yet: both. */
-async function identify(parts: MemberParts, folder: string): Promise<{ identity: Identity; peers: readonly PeerAddress[] }> {
-  const { config, logger } = parts;
-  const stored = readIdentity(folder);
-  const options = { ...config, logger };
-  if (config.isNewCluster) {
-    if (stored !== undefined) return { identity: stored, peers: [] };
-    const identity = identityOf(config);
-    await checkNotBootstrapped(identity, options);
-    writeIdentity(folder, identity);
-    return { identity, peers: [] };
-  }
-  try {
-    const { memberID, clusterID, peers } = await joinCluster(options);
-    if (stored === undefined) writeIdentity(folder, { memberID, clusterID });
-    return { identity: stored ?? { memberID, clusterID }, peers };
-  } catch (error) {
-    // What the flags say was true when the member joined, and need not be for ever.
-    if (stored === undefined) throw error;
-    return { identity: stored, peers: [] };
-  }
-}
-
-async function open(
-  parts: MemberParts,
-  identity: Identity,
-  { times, peerCounts }: Measures,
-  initialPeers: readonly PeerAddress[] = [],
-): Promise<Opened> {
-  const { config, clock, random, logger } = parts;
-  const archive = await openArchive(parts, identity);
-  const { state, backend, log, memoryLog, applied } = await openData(levelFolder(`${config.dataDir}/member`), clock, firstMembers(config));
-  try {
-    if (archive !== undefined) catchUpArchive(archive, memoryLog, applied.index);
-    state.tokens.ttlMs = config.auth.tokenTTLMs;
-    const transport = new GrpcPeerTransport({
-      clusterID: identity.clusterID,
-      memberID: identity.memberID,
-      credentials: (target, isSecure) => peerCredentials(config.peerTLS, target, isSecure),
-      tls: (target) => peerTLS(config.peerTLS, target),
-      ...{ backend, counts: peerCounts, clock, logger },
-    });
-    const replica = new Replica(
-      {
-        ...identity,
-        heartbeatMs: config.heartbeatMs,
-        electionTicks: config.electionTicks,
-        snapshotCount: config.snapshotCount,
-        catchUpEntries,
-        maxRequestBytes: config.maxRequestBytes,
-        initialPeers,
-      },
-      {
-        ...{ clock, nextTurn: (run: () => void) => void setImmediate(run), random, logger },
-        ...{ state, backend, log, memoryLog, transport, archive, times, applied },
-      },
-    );
-    const { isReconfigStrict: isStrict, learnersMax, quotaBytes } = config;
-    return {
-      ...{ replica, backend, log, transport, archive },
-      leases: new LeaseKeeper(replica, transport, clock, logger),
-      membership: new MembershipChanges({ replica, forwarder: transport, clock, logger, isStrict, learnersMax }),
-      quota: new QuotaKeeper(replica, quotaBytes, clock, logger),
-      space: new SpaceKeeper(backend, () => replica.state.space.bytesInUse, clock, logger),
-      versions: new VersionMonitor(replica, transport, clock, logger),
-    };
-  } catch (error) {
-    await log.close();
-    await backend.close();
-    await archive?.close();
-    throw error;
-  }
-}
-
-/** The first entries of a new cluster's log; none for a member that joins one. */
-function firstMembers(config: StoreConfig): ConfChange[] {
-  if (!config.isNewCluster) return [];
-  return config.initialMembers.map(({ id, name, peerURLs }) => {
-    const member = { id, peerUrls: [...peerURLs], name, clientUrls: [], isLearner: false };
-    return {
-      transition: "auto",
-      changes: [{ type: "addVoter", memberID: id }],
-      context: ConfChangeContext.encode({ requestId: 0n, member, promote: false, learnersMax: 0 }).finish(),
-    };
-  });
-}
-
-function openArchive({ config, clock, logger }: MemberParts, identity: Identity): Promise<LogArchive> | undefined {
-  if (config.archiveDir === "") return undefined;
-  return LogArchive.open({ archiveDir: config.archiveDir, bytesMax: config.archiveBytesMax, ...identity, clock, logger });
-}
-
-/** A crash may have come between applying and archiving; what is missing is in the log still. A new archive begins with what comes next. */
-function catchUpArchive(archive: LogArchive, memoryLog: MemoryLog, appliedIndex: number): void {
-  if (archive.lastIndex === 0) return;
-  const first = Math.max(archive.lastIndex + 1, memoryLog.firstIndex());
-  if (first > appliedIndex) return;
-  for (const entry of memoryLog.entries(first, appliedIndex + 1, Number.MAX_SAFE_INTEGER)) archive.append(entry, 0);
-}
-
-async function closeOpened({ replica, backend, log, transport, leases, quota, space, versions, archive }: Opened): Promise<void> {
-  leases.close();
-  quota.close();
-  await space.close();
-  versions.close();
-  await replica.close();
-  await transport.close();
-  await log.close();
-  await backend.close();
-  await archive?.close();
 }

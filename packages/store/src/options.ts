@@ -35,6 +35,10 @@ export const storeFlags = {
   "quota-backend-bytes": intFlag("Bytes of data past which writes are refused; 0: 2 GiB", 0),
   "auto-compaction-mode": stringFlag('"periodic" or "revision"', "periodic"),
   "auto-compaction-retention": stringFlag("Hours or duration (periodic), or revisions, to keep; 0: no automatic compaction", "0"),
+  "corrupt-check-time": durationFlag("Time between comparisons of the members' data by hash; 0: never", 0),
+  "experimental-corrupt-check-time": durationFlag("The same, as older versions call it", 0),
+  "initial-corrupt-check": boolFlag("Compare this member's data with its peers' before serving"),
+  "experimental-initial-corrupt-check": boolFlag("The same, as older versions call it"),
   "auth-token": stringFlag('"simple", or "jwt,sign-method=...,pub-key=FILE,priv-key=FILE,ttl=5m"', "simple"),
   "auth-token-ttl": intFlag("Seconds that an unused simple token lives", 300),
   "bcrypt-cost": intFlag("Base-2 logarithm of the rounds of password hashes, 4 to 31", 10),
@@ -83,6 +87,7 @@ export function validateStoreOptions(options: StoreOptions): string[] {
     problems.push(`--auto-compaction-mode must be "periodic" or "revision"`);
   else if (Number.isNaN(parseRetention(options.autoCompactionMode, options.autoCompactionRetention)))
     problems.push(`--auto-compaction-retention: invalid value ${JSON.stringify(options.autoCompactionRetention)}`);
+  if (options.corruptCheckTime < 0 || options.experimentalCorruptCheckTime < 0) problems.push("--corrupt-check-time must be >=0");
   const token = parseTokenOptions(options.authToken);
   if (token.kind === "invalid") problems.push(`--auth-token: ${token.problem}`);
   if (options.authTokenTtl <= 0) problems.push("--auth-token-ttl must be >0");

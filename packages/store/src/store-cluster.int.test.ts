@@ -134,7 +134,8 @@ describe("a cluster of three", () => {
     await rest.close();
     cluster.start(away.name);
     await expectEqualMembers(cluster);
-    expect(cluster.log(away.name)).toContain("Replaced state");
+    // What it says is read by this process, which running etcdctl has held up.
+    await eventually(() => Promise.resolve(cluster.log(away.name).includes("Replaced state") ? true : undefined));
     const shown = await (await fetch(`${away.clientURL}/metrics`)).text();
     expect(shown).toMatch(/\netcd_network_snapshot_receive_success\{From="[0-9a-f]+"\} 1\n/);
     expect(shown).toContain("\netcd_snap_db_save_total_duration_seconds_count 1\n");

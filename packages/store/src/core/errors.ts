@@ -117,6 +117,20 @@ export class StoreError extends Error {
   }
 }
 
+/**
+ * One of a member's two databases cannot be relied on. A damaged state is replaced by the leader's. A damaged log may have lost what this
+ * member promised (entries, its vote): the member cannot come back under its identity.
+ */
+export class DataDamaged extends StoreError {
+  constructor(
+    readonly part: "state" | "log",
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super("DATA_DAMAGED", message, options);
+  }
+}
+
 export const isStoreError = (error: unknown, code?: StoreErrorCode): error is StoreError =>
   error instanceof StoreError && (code === undefined || error.code === code);
 

@@ -295,7 +295,7 @@ export class Replica {
   }
 
   async #doClose(): Promise<void> {
-    if (this.#isLeader) await this.#handOver();
+    if (this.#isLeader && !this.#stopped) await this.#handOver();
     this.#stop(new StoreError("STOPPED"));
     while (this.#isPersisting) await new Promise<void>((resolve) => this.parts.clock.after(1, resolve));
   }

@@ -1,6 +1,5 @@
 // etcdserverpb.Maintenance: how this member is, alarms, hashes, handing over leadership, a copy of its data.
 
-import { DataHash, decodeMain } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import type { RpcCall, RpcHandlers, RpcServerStream } from "@lenj/rpc-server";
 import { snapshotChunks } from "../backup/snapshot-chunks.js";
@@ -9,6 +8,7 @@ import type { AlarmAnswer } from "../core/answers.js";
 import { parseClusterVersion, shortVersion } from "../core/cluster-version.js";
 import { StoreError } from "../core/errors.js";
 import { type ServiceContext, storeVersion } from "./context.js";
+import { hashKeySpace } from "./data-hash.js";
 import { PacedStream } from "./paced-stream.js";
 import type { Work } from "./work-times.js";
 
@@ -62,17 +62,11 @@ export function maintenanceService(context: ServiceContext): RpcHandlers {
     },
     hash: async (): Promise<etcdserverpb.HashResponse> => ({
       header: header(replica.state.space.currentRevision),
-      hash: await measured("hash", () => hashRows(context, 0)),
+      hash: (await measured("hash", () => hashKeySpace(backend, replica.state.space, 0))).hash,
     }),
     hashKv: async (request: etcdserverpb.HashKVRequest): Promise<etcdserverpb.HashKVResponse> => {
-      replica.state.space.checkReadable(request.revision);
-      const hash = await measured("hashRevision", () => hashRows(context, request.revision));
-      return {
-        header: header(replica.state.space.currentRevision),
-        hash,
-        compactRevision: replica.state.space.compactRevision,
-        hashRevision: request.revision === 0 ? replica.state.space.currentRevision : request.revision,
-      };
+      const hashed = await measured("hashRevision", () => hashKeySpace(backend, replica.state.space, request.revision));
+      return { header: header(replica.state.space.currentRevision), ...hashed };
     },
     moveLeader: (request: etcdserverpb.MoveLeaderRequest): etcdserverpb.MoveLeaderResponse => {
       if (!replica.isLeader) throw new StoreError("NOT_LEADER");
@@ -124,16 +118,4 @@ async function sendSnapshot(
   const head = header(replica.state.space.currentRevision);
   for await (const { blob, remainingBytes } of snapshotChunks(backend, { signal: stream.signal }))
     await paced.write({ header: head, remainingBytes, blob, version: storeVersion });
-}
-
-/** Over the rows that count at `revision` (0: the current one). */
-async function hashRows({ backend, replica }: ServiceContext, revision: number): Promise<number> {
-  await backend.flush();
-  const { space } = replica.state;
-  const hash = new DataHash();
-  const through = revision === 0 ? space.currentRevision : revision;
-  for await (const chunk of backend.rows("key")) {
-    for (const [key, row] of chunk) if (space.isHashed(decodeMain(key), row, through)) hash.addRow(key, row);
-  }
-  return hash.value;
 }

@@ -38,6 +38,7 @@ export class SimulatedDisk {
 
   folder(host: EngineHost): DataFolder {
     return {
+      isQuarantined: () => false,
       hasIncoming: () => this.#incoming !== undefined,
       installIncoming: () => {
         if (this.#incoming === undefined) return;

@@ -47,6 +47,10 @@ const readGauges: Readonly<Record<string, Reading>> = {
     "The total size of put kv pairs seen by this member.",
     ({ replica }) => replica.state.counts.putBytes,
   ],
+  lenj_store_quarantined: [
+    "1 while this member's data is known to be damaged and its replacement is not finished, 0 otherwise.",
+    ({ isQuarantined }) => Number(isQuarantined),
+  ],
   etcd_server_raft_term: ["The current term.", ({ replica }) => replica.term],
   etcd_debugging_auth_revision: ["The current revision of auth store.", ({ replica }) => replica.state.auth.revision],
   etcd_debugging_mvcc_current_revision: ["The current revision of store.", ({ replica }) => replica.state.space.currentRevision],

@@ -215,10 +215,7 @@ async function checkMarks(database: LevelDatabase): Promise<number> {
     for (const [key] of chunk) {
       const mark = Number(key.readBigUInt64BE(1));
       if (last !== 0 && mark !== last + 1) {
-        throw new StoreError(
-          "DATA_DAMAGED",
-          `Cannot use ${database.location}: group ${last + 1} of its writes is missing; remove this member's data and let it join anew`,
-        );
+        throw new StoreError("DATA_DAMAGED", `Cannot use ${database.location}: group ${last + 1} of its writes is missing`);
       }
       last = mark;
     }

@@ -4,10 +4,11 @@
 // D2. Every batch is written with `sync`: LevelDB closes a full log file without fsync when it swaps memtables, so that a later synced
 //     batch would not make earlier unsynced ones durable.
 // D3. Every row carries a CRC of key and value, checked on each read: LevelDB reads without verifying its own checksums.
-// D4. A failed write is final: LevelDB refuses everything after a background error. The owner stops the process.
+// D4. What cannot be read for damage (a row's CRC, LevelDB's own complaints, a table file that is gone) is DATA_DAMAGED, and the owner is told.
+// D5. A failed write is final: LevelDB refuses everything after a background error. The owner stops the process.
 import { crc32 } from "node:zlib";
 import { Level } from "level";
-import { StoreError } from "../../core/errors.js";
+import { isStoreError, StoreError } from "../../core/errors.js";
 
 const crcBytes = 4;
 
@@ -72,6 +73,9 @@ class PlainLevel extends Level<Uint8Array, Uint8Array> {
 }
 
 export class LevelDatabase {
+  /** Told of every read that found damage, before the reader is. */
+  onDamaged: (error: StoreError) => void = () => {};
+
   constructor(
     private readonly db: StorageEngine,
     readonly location: string,
@@ -85,7 +89,11 @@ export class LevelDatabase {
       cacheSize: options.cacheBytes,
       compression: true,
     });
-    await db.open();
+    try {
+      await db.open();
+    } catch (error) {
+      throw damageFrom((error as Error).cause ?? error, location);
+    }
     // The library declares what its browser twin has, too; on disk it offers all of this.
     const engine = Object.assign(db, { batch: db.writePlain.bind(db) }) as unknown as StorageEngine;
     return new LevelDatabase(engine, location);
@@ -93,8 +101,12 @@ export class LevelDatabase {
 
   /** The checked value, or undefined. Throws DATA_DAMAGED. */
   get(key: Uint8Array): Buffer | undefined {
-    const stored = this.db.getSync(key);
-    return stored === undefined ? undefined : unseal(key, stored, this.location);
+    try {
+      const stored = this.db.getSync(key);
+      return stored === undefined ? undefined : unseal(key, stored, this.location);
+    } catch (error) {
+      throw this.#noted(error);
+    }
   }
 
   async write(operations: readonly WriteOperation[]): Promise<void> {
@@ -121,6 +133,8 @@ export class LevelDatabase {
         if (chunk.length === 0) return;
         yield chunk.map(([key, value]) => [asBuffer(key), unseal(key, value, this.location)] as const);
       }
+    } catch (error) {
+      throw this.#noted(error);
     } finally {
       await iterator.close();
     }
@@ -144,6 +158,19 @@ export class LevelDatabase {
   close(): Promise<void> {
     return this.db.close();
   }
+
+  #noted(error: unknown): unknown {
+    const noted = damageFrom(error, this.location);
+    if (isStoreError(noted, "DATA_DAMAGED")) this.onDamaged(noted);
+    return noted;
+  }
+}
+
+/** LevelDB's complaints about its files as DATA_DAMAGED; any other error unchanged. */
+export function damageFrom(error: unknown, location: string): unknown {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: string };
+  const isDamage = code === "LEVEL_CORRUPTION" || (code === "LEVEL_IO_ERROR" && message?.includes("No such file") === true);
+  return isDamage ? new StoreError("DATA_DAMAGED", `Cannot read ${location}: ${message}`, { cause: error }) : error;
 }
 
 function checksum(key: Uint8Array, value: Uint8Array): number {

@@ -1,3 +1,4 @@
+import { isStateUnusable, noteRefilled } from "../../quarantine.js";
 import { completeFolder, dropIncoming, hasIncoming, installIncoming } from "../peer/snapshot-files.js";
 import { LevelDatabase } from "./level-database.js";
 import type { DataFolder } from "./open-data.js";
@@ -7,8 +8,12 @@ export function levelFolder(folder: string): DataFolder {
   const places = { state: `${folder}/state`, log: `${folder}/log`, incoming: completeFolder(folder) };
   const cacheBytes = { state: 8 * 1024 * 1024, log: 1024 * 1024, incoming: 1024 * 1024 };
   return {
+    isQuarantined: () => isStateUnusable(folder),
     hasIncoming: () => hasIncoming(folder),
-    installIncoming: () => installIncoming(folder, places.state),
+    installIncoming: () => {
+      installIncoming(folder, places.state);
+      noteRefilled(folder);
+    },
     dropIncoming: () => dropIncoming(folder),
     open: (name) => LevelDatabase.open(places[name], { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: cacheBytes[name] }),
   };

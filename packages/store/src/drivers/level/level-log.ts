@@ -180,10 +180,7 @@ async function readEntries(database: LevelDatabase, head: Head): Promise<{ reado
 }
 
 function missingEntry(database: LevelDatabase, index: number): StoreError {
-  return new StoreError(
-    "DATA_DAMAGED",
-    `Cannot use ${database.location}: log entry ${index} is missing; remove this member's data and let it join anew`,
-  );
+  return new StoreError("DATA_DAMAGED", `Cannot use ${database.location}: log entry ${index} is missing`);
 }
 
 function encodeHead(head: Head): Buffer {

@@ -3,12 +3,14 @@
 // Owns:  the order of opening, the agreement of state and log.
 // Not:   where the databases are (DataFolder), what their rows mean (backend, log, state machine).
 // O1. A state that is ahead of the log is a snapshot that the log has not followed yet: the log is restarted after it.
-// O2. A state that ends before the log begins cannot be brought up to date from here: refused.
-// O3. A whole state that arrived takes the place of the one in use only when it is newer: the member may have gone on while it came.
+// O2. Damage names its part. A damaged state, and one that ends before the log begins, is the leader's to replace (state-refill.ts); the log
+//     stands for what this member promised, so a damaged one is refused.
+// O3. A whole state that arrived takes the place of the one in use only when it is newer: the member may have gone on while it came. But
+//     one that is quarantined is not to be used, however new it is.
 import type { Clock } from "@lenj/base";
 import { bootstrapLog, type ConfChange, type HardState, MemoryLog } from "@lenj/raft";
 import { decodeApplied } from "../../core/command.js";
-import { isStoreError, StoreError } from "../../core/errors.js";
+import { DataDamaged, isStoreError } from "../../core/errors.js";
 import { StateMachine } from "../../core/state-machine.js";
 import { appliedRow, LevelBackend, readApplied } from "./level-backend.js";
 import type { LevelDatabase } from "./level-database.js";
@@ -16,6 +18,8 @@ import { LevelLog, type StoredLog } from "./level-log.js";
 
 /** Where a member keeps its databases. */
 export interface DataFolder {
+  /** The state in use is not to be used; until one that came in has taken its place. */
+  isQuarantined(): boolean;
   /** Whether a whole state of the leader waits. */
   hasIncoming(): boolean;
   /** Puts it in the place of the one in use. */
@@ -36,13 +40,31 @@ export interface OpenedData {
 
 /**
  * `firstMembers` are the changes that a new cluster's log begins with; none for a member that joins a running one. They count only while
- * nothing is stored. Throws DATA_DAMAGED.
+ * nothing is stored. Throws DataDamaged.
  */
 export async function openData(folder: DataFolder, clock: Clock, firstMembers: readonly ConfChange[]): Promise<OpenedData> {
   if (folder.hasIncoming()) {
-    if ((await appliedIndexIn(folder, "incoming")) > (await appliedIndexIn(folder, "state"))) folder.installIncoming();
+    if (folder.isQuarantined() || (await appliedIndexIn(folder, "incoming")) > (await appliedIndexIn(folder, "state")))
+      folder.installIncoming();
     else folder.dropIncoming();
   }
+  const { state, backend, applied } = await openState(folder, clock).catch((error: unknown) => {
+    throw damageOf("state", error);
+  });
+  try {
+    return { state, backend, applied, ...(await openLog(folder, firstMembers, state, applied)) };
+  } catch (error) {
+    await backend.close();
+    throw damageOf("log", error);
+  }
+}
+
+function damageOf(part: "state" | "log", error: unknown): unknown {
+  if (error instanceof DataDamaged || !isStoreError(error, "DATA_DAMAGED")) return error;
+  return new DataDamaged(part, error.message, { cause: error });
+}
+
+async function openState(folder: DataFolder, clock: Clock): Promise<Pick<OpenedData, "state" | "backend" | "applied">> {
   const backend = await LevelBackend.open(await folder.open("state"), clock);
   try {
     const state = new StateMachine({ backend });
@@ -52,7 +74,7 @@ export async function openData(folder: DataFolder, clock: Clock, firstMembers: r
     state.finishLoading();
     const stored = readApplied(backend);
     const applied = stored === undefined ? { index: 0, term: 0 } : decodeApplied(stored);
-    return { state, backend, applied, ...(await openLog(folder, firstMembers, state, applied)) };
+    return { state, backend, applied };
   } catch (error) {
     await backend.close();
     throw error;
@@ -95,8 +117,8 @@ async function openLog(
       return { log, memoryLog: new MemoryLog({ hardState, confState, entries, previous, ...snapshot }) };
     }
     if (applied.index < previous.index)
-      throw new StoreError(
-        "DATA_DAMAGED",
+      throw new DataDamaged(
+        "state",
         `Cannot use the data: the state ends at entry ${applied.index}, the log begins after ${previous.index}`,
       );
     // The state is a snapshot that the log has not followed yet.

@@ -2,7 +2,7 @@
 //
 // P1. Messages of one event-loop turn leave as one frame.
 // P2. A broken stream is made anew after a pause that grows; what was on it, and what does not fit, is lost: raft repeats.
-import type { ChannelCredentials, Client } from "@grpc/grpc-js";
+import type { ChannelCredentials, ChannelOptions, Client } from "@grpc/grpc-js";
 import { type Clock, type Logger, type Timer, tlsPeerOf } from "@lenj/base";
 import { type PeerClient, PeerClient as PeerClientConstructor, PeerService } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
@@ -35,6 +35,23 @@ export interface PeerLinkOptions {
   readonly onRemoved: () => void;
 }
 
+/** How a peer at `target` ("host:port") is dialled. */
+export function peerChannelOptions(target: string): ChannelOptions {
+  const { serverName } = tlsPeerOf(target);
+  return {
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+    "grpc.keepalive_time_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 5_000,
+    "grpc.keepalive_permit_without_calls": 1,
+    "grpc.initial_reconnect_backoff_ms": 50,
+    "grpc.min_reconnect_backoff_ms": 50,
+    "grpc.max_reconnect_backoff_ms": 1_000,
+    "grpc.enable_retries": 0,
+    ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
+  };
+}
+
 export class PeerLink {
   readonly client: PeerClient;
   #stream: ClientStream | undefined;
@@ -46,19 +63,7 @@ export class PeerLink {
   #flushScheduled = false;
 
   constructor(readonly options: PeerLinkOptions) {
-    const { serverName } = tlsPeerOf(options.target);
-    this.client = new PeerClientConstructor(options.target, options.credentials, {
-      "grpc.max_receive_message_length": -1,
-      "grpc.max_send_message_length": -1,
-      "grpc.keepalive_time_ms": 10_000,
-      "grpc.keepalive_timeout_ms": 5_000,
-      "grpc.keepalive_permit_without_calls": 1,
-      "grpc.initial_reconnect_backoff_ms": 50,
-      "grpc.min_reconnect_backoff_ms": 50,
-      "grpc.max_reconnect_backoff_ms": 1_000,
-      "grpc.enable_retries": 0,
-      ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
-    });
+    this.client = new PeerClientConstructor(options.target, options.credentials, peerChannelOptions(options.target));
     this.#connect();
   }
 

@@ -4,20 +4,27 @@
 import type { Logger } from "@lenj/base";
 import {
   type ClusterInfoReply,
+  type FetchStateRequest,
   type LeaseRenewReply,
   type LeaseRenewRequest,
   type LeaseTimesReply,
   type LeaseTimesRequest,
+  type PeerHashReply,
+  type PeerHashRequest,
   type PeerReply,
   PeerService,
   type PromoteReply,
   type PromoteRequest,
+  type QuarantineReply,
+  type QuarantineRequest,
   type SnapshotChunk,
   type SnapshotReply,
 } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
-import type { RpcDuplexStream, RpcHandlers, RpcService, RpcStatus } from "@lenj/rpc-server";
+import type { RpcDuplexStream, RpcHandlers, RpcServerStream, RpcService, RpcStatus } from "@lenj/rpc-server";
+import type { HashReport } from "../../core/compare-hashes.js";
 import { grpcStatus, toGrpcStatus } from "../../core/errors.js";
+import { PacedStream } from "../../services/paced-stream.js";
 import { decodeFrame, type ReceivedFrame } from "./frame-codec.js";
 import { onSnapshotOver, type PeerCounts, type SnapshotCounts } from "./peer-counts.js";
 import { IncomingState } from "./snapshot-files.js";
@@ -41,8 +48,15 @@ export interface PeerReceiver {
   promote(id: bigint): Promise<void>;
   localRenew(id: bigint): Promise<number | undefined>;
   localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined;
+  /** Its data is being opened anew, or fetched: nothing may be pushed to it. */
+  isOutOfService(): boolean;
   /** Where incoming states are gathered. */
   readonly folder: string;
+  hashAt(revision: number): Promise<HashReport>;
+  /** Resolves once this member has compared and, where it differs, is on its way out of service. */
+  quarantine(majority: HashReport): Promise<boolean>;
+  /** What to send to a member that lost its state. Rejects with NOT_LEADER. */
+  leadersState(): Promise<AsyncIterable<SnapshotChunk>>;
   /** A complete state waits in `folder`; resolves once it is in use. */
   replaceState(): Promise<void>;
 }
@@ -87,13 +101,34 @@ export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers
     },
     clusterInfo: () => receiver.clusterInfo(),
     promoteMember: async ({ clusterId, memberId }: PromoteRequest): Promise<PromoteReply> => {
-      if (clusterId !== receiver.clusterID) throw new PeerRefused(grpcStatus.FAILED_PRECONDITION, "cluster ID mismatch");
+      checkCluster(receiver, clusterId);
       try {
         await receiver.promote(memberId);
         return { error: "" };
       } catch (error) {
         return { error: toGrpcStatus(error).details };
       }
+    },
+    hashKv: async ({ clusterId, revision }: PeerHashRequest): Promise<PeerHashReply> => {
+      checkCluster(receiver, clusterId);
+      const { memberID: memberId, ...hashed } = await receiver.hashAt(revision);
+      return { memberId, ...hashed };
+    },
+    quarantine: async ({ clusterId, memberId, majority }: QuarantineRequest): Promise<QuarantineReply> => {
+      checkCluster(receiver, clusterId);
+      if (memberId !== receiver.memberID || majority === undefined)
+        throw new PeerRefused(grpcStatus.FAILED_PRECONDITION, `member ${memberId.toString(16)} is not here`);
+      const { memberId: memberID, ...hashed } = majority;
+      return { quarantined: await receiver.quarantine({ memberID, ...hashed }) };
+    },
+    fetchState: ({ clusterId, memberId }: FetchStateRequest, stream: RpcServerStream<SnapshotChunk>): void => {
+      sendState(stream, receiver, clusterId).then(
+        () => {
+          logger.info("Sent state to a member that lost its own", { member: memberId.toString(16) });
+          stream.end();
+        },
+        (error: unknown) => stream.fail(error),
+      );
     },
     leaseTimes: ({ id }: LeaseTimesRequest): LeaseTimesReply => {
       const times = receiver.localTimes(id);
@@ -104,6 +139,17 @@ export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers
       };
     },
   };
+}
+
+function checkCluster({ clusterID }: PeerReceiver, other: bigint): void {
+  if (other !== clusterID)
+    throw new PeerRefused(grpcStatus.FAILED_PRECONDITION, `cluster ID mismatch: ${other.toString(16)} is not ${clusterID.toString(16)}`);
+}
+
+async function sendState(stream: RpcServerStream<SnapshotChunk>, receiver: PeerReceiver, clusterId: bigint): Promise<void> {
+  const paced = new PacedStream(stream);
+  checkCluster(receiver, clusterId);
+  for await (const chunk of await receiver.leadersState()) await paced.write(chunk);
 }
 
 function exchange(stream: RpcDuplexStream<ReceivedFrame, PeerReply>, receiver: PeerReceiver, logger: Logger): void {
@@ -147,6 +193,7 @@ async function receiveSnapshot(
   logger: Logger,
 ): Promise<void> {
   const chunks = messagesOf(stream);
+  if (receiver.isOutOfService()) throw new Error("this member is out of service");
   if (receiving.has(receiver)) throw new Error("another snapshot is being received");
   receiving.add(receiver);
   try {
@@ -164,6 +211,7 @@ async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: Peer
   let counts: SnapshotCounts | undefined;
   try {
     for await (const { chunk } of chunks) {
+      if (receiver.isOutOfService()) throw new Error("this member is out of service");
       if (chunk?.$case === "header") {
         if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
         const index = chunk.value.message?.snapshot?.index ?? 0;

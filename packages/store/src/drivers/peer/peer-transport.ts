@@ -3,12 +3,12 @@
 // Owns:  the links, snapshots under way to peers.
 // Not:   what messages mean (raft), what peers send here (peer-service).
 
-import { crc32 } from "node:zlib";
 import { type ChannelCredentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { Clock, Logger } from "@lenj/base";
-import type { LeaseRenewReply, LeaseTimesReply, PromoteReply, SnapshotChunk } from "@lenj/proto/raft";
+import type { LeaseRenewReply, LeaseTimesReply, PeerHashReply, PromoteReply, QuarantineReply, SnapshotChunk } from "@lenj/proto/raft";
 import type { Message, SnapMessage } from "@lenj/raft";
 import type { ClientTLS } from "@lenj/rpc-server";
+import type { HashReport } from "../../core/compare-hashes.js";
 import { storeErrorOfText } from "../../core/errors.js";
 import type { PeerAddress, PeerTransport } from "../../replica/ports.js";
 import type { PromotionForwarder } from "../../services/membership-changes.js";
@@ -19,7 +19,7 @@ import { encodeMessage } from "./message-codec.js";
 import { clusterInfoOf } from "./peer-client.js";
 import { onSnapshotOver, type PeerCounts } from "./peer-counts.js";
 import { callTimeoutMs, PeerLink } from "./peer-link.js";
-import { encodeRows } from "./snapshot-files.js";
+import { stateChunks } from "./snapshot-files.js";
 
 const versionTimeoutMs = 1_000;
 
@@ -148,6 +148,26 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
     return (await clusterInfoOf(link.client, versionTimeoutMs)).serverVersion;
   }
 
+  /** Waits for the peer to be as far as this member's log was when it asked. */
+  hashAt(peerID: bigint, revision: number, timeoutMs = hashTimeoutMs): Promise<HashReport> {
+    const request = { clusterId: this.options.clusterID, revision };
+    return this.#call(peerID, (link, done) =>
+      link.client.hashKv(request, new Metadata(), deadline(timeoutMs), (error: ServiceError | null, reply?: PeerHashReply) =>
+        done(error, { memberID: peerID, ...(reply ?? noHash) }),
+      ),
+    );
+  }
+
+  /** Returns whether the peer found that its data differs, too. */
+  quarantineAt(peerID: bigint, { memberID: memberId, ...majority }: HashReport): Promise<boolean> {
+    const request = { clusterId: this.options.clusterID, memberId: peerID, majority: { memberId, ...majority } };
+    return this.#call(peerID, (link, done) =>
+      link.client.quarantine(request, new Metadata(), deadline(hashTimeoutMs), (error: ServiceError | null, reply?: QuarantineReply) =>
+        done(error, reply?.quarantined === true),
+      ),
+    );
+  }
+
   close(): Promise<void> {
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
@@ -178,7 +198,6 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
 
   /** Streams every durable row; the state may be newer than the message says, which the receiver sees from the rows. */
   async #stream(link: PeerLink, message: SnapMessage): Promise<void> {
-    await this.options.backend.flush();
     await new Promise<void>((resolve, reject) => {
       const stream = link.client.installSnapshot((error: ServiceError | null) => (error === null ? resolve() : reject(error)));
       const write = (chunk: SnapshotChunk): Promise<void> => {
@@ -189,16 +208,8 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
         });
       };
       (async () => {
-        let [sizeBytes, crc] = [0, 0];
-        await write({ chunk: { $case: "header", value: { clusterId: this.options.clusterID, message: encodeMessage(message) } } });
-        for await (const rows of this.options.backend.allRows()) {
-          if (rows.length === 0) continue;
-          const data = encodeRows(rows);
-          sizeBytes += data.length;
-          crc = crc32(data, crc);
-          await write({ chunk: { $case: "data", value: data } });
-        }
-        await write({ chunk: { $case: "trailer", value: { sizeBytes, crc32: crc } } });
+        const header = { clusterId: this.options.clusterID, message: encodeMessage(message) };
+        for await (const chunk of stateChunks(this.options.backend, header)) await write(chunk);
         stream.end();
       })().catch((error: unknown) => {
         stream.cancel();
@@ -208,4 +219,8 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
   }
 }
 
-const deadline = (): { deadline: number } => ({ deadline: Date.now() + callTimeoutMs });
+/** A peer reads all its rows to answer. */
+const hashTimeoutMs = 120_000;
+const noHash = { hash: 0, hashRevision: 0, compactRevision: 0 };
+
+const deadline = (timeoutMs = callTimeoutMs): { deadline: number } => ({ deadline: Date.now() + timeoutMs });

@@ -4,6 +4,8 @@
 // I2. Putting it in place is repeated by the next start until it is done, whenever a crash comes.
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import type { SnapshotChunk, SnapshotHeader } from "@lenj/proto/raft";
+import type { LevelBackend } from "../level/level-backend.js";
 import { LevelDatabase, type WriteOperation } from "../level/level-database.js";
 
 const partial = (folder: string): string => `${folder}/incoming`;
@@ -19,6 +21,21 @@ export function encodeRows(rows: readonly (readonly [Uint8Array, Uint8Array])[])
       return [head, key, value];
     }),
   );
+}
+
+/** Header, every durable row, trailer. The state may be newer than the header says, which the receiver sees from the rows. */
+export async function* stateChunks(backend: LevelBackend, header: SnapshotHeader): AsyncGenerator<SnapshotChunk, void, undefined> {
+  await backend.flush();
+  let [sizeBytes, crc] = [0, 0];
+  yield { chunk: { $case: "header", value: header } };
+  for await (const rows of backend.allRows()) {
+    if (rows.length === 0) continue;
+    const data = encodeRows(rows);
+    sizeBytes += data.length;
+    crc = crc32(data, crc);
+    yield { chunk: { $case: "data", value: data } };
+  }
+  yield { chunk: { $case: "trailer", value: { sizeBytes, crc32: crc } } };
 }
 
 export class IncomingState {

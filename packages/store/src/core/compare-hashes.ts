@@ -1,0 +1,31 @@
+// Whose data differs: what the leader makes of every member's hash of the same revision.
+//
+// Not:   how hashes are got (drivers), what is done to a member that differs (corruption-checker).
+// Source: etcd server/etcdserver/corrupt.go; the majority is ours: upstream takes the leader's word.
+
+export interface HashReport {
+  readonly memberID: bigint;
+  readonly hash: number;
+  readonly hashRevision: number;
+  readonly compactRevision: number;
+}
+
+export interface Judgement {
+  /** Members to raise CORRUPT for. */
+  readonly differing: readonly bigint[];
+  /** What more than half of all members have; undefined when no hash has that many, so that nobody can be called right. */
+  readonly majority: HashReport | undefined;
+}
+
+/** Only reports of the same revision and compact revision as `own` count; `memberCount` is of the whole cluster, answering or not. */
+export function judgeHashes(own: HashReport, others: readonly HashReport[], memberCount: number): Judgement {
+  const comparable = [
+    own,
+    ...others.filter(({ hashRevision, compactRevision }) => hashRevision === own.hashRevision && compactRevision === own.compactRevision),
+  ];
+  const countOf = (hash: number): number => comparable.filter((report) => report.hash === hash).length;
+  const majority = comparable.find(({ hash }) => countOf(hash) * 2 > memberCount);
+  const reference = majority ?? own;
+  const differing = comparable.filter(({ hash }) => hash !== reference.hash).map(({ memberID }) => memberID);
+  return { differing, majority };
+}

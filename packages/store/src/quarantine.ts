@@ -1,0 +1,61 @@
+// The mark that a member's state is not to be used: it survives restarts, and goes only when a state of the leader's is in use.
+//
+// Q1. Written before the member does anything else about the damage; a start that finds it refills before it opens anything.
+// Q2. Once the leader's state is in place it stays until the cluster knows, too; that state is then as good as any and not replaced again.
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import type { PeerAddress } from "./replica/ports.js";
+
+export interface Quarantine {
+  /** What was found, for people. */
+  readonly reason: string;
+  /** Whom to ask for the state: the damaged one may not say. */
+  readonly peers: readonly PeerAddress[];
+  /** A state of the leader's is in use. */
+  readonly isRefilled: boolean;
+}
+
+interface StoredQuarantine {
+  readonly reason: string;
+  readonly isRefilled: boolean;
+  /** IDs in hexadecimal. */
+  readonly peers: readonly { readonly id: string; readonly peerURLs: readonly string[] }[];
+}
+
+const fileOf = (folder: string): string => `${folder}/quarantine.json`;
+
+/** `folder` is the member's. */
+export function readQuarantine(folder: string): Quarantine | undefined {
+  const file = fileOf(folder);
+  if (!existsSync(file)) return undefined;
+  const stored = JSON.parse(readFileSync(file, "utf8")) as StoredQuarantine;
+  return { ...stored, peers: stored.peers.map(({ id, peerURLs }) => ({ id: BigInt(`0x${id}`), peerURLs })) };
+}
+
+/** Whether the state in use is not to be used. */
+export function isStateUnusable(folder: string): boolean {
+  return readQuarantine(folder)?.isRefilled === false;
+}
+
+/** A state of the leader's has taken the place of the damaged one. */
+export function noteRefilled(folder: string): void {
+  const mark = readQuarantine(folder);
+  if (mark?.isRefilled === false) writeQuarantine(folder, { ...mark, isRefilled: true });
+}
+
+export function writeQuarantine(folder: string, { reason, peers, isRefilled }: Quarantine): void {
+  const file = fileOf(folder);
+  const stored: StoredQuarantine = { reason, isRefilled, peers: peers.map(({ id, peerURLs }) => ({ id: id.toString(16), peerURLs })) };
+  const text = JSON.stringify(stored);
+  const handle = openSync(`${file}.tmp`, "w", 0o600);
+  try {
+    writeFileSync(handle, `${text}\n`);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(`${file}.tmp`, file);
+}
+
+export function clearQuarantine(folder: string): void {
+  rmSync(fileOf(folder), { force: true });
+}
