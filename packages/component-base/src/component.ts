@@ -32,6 +32,8 @@ export interface ComponentDefinition<F extends FlagSpecs> {
   readonly name: string;
   readonly description: string;
   readonly flags: F;
+  /** Default: the process's own. */
+  readonly commandLine?: readonly string[];
   /** Everything wrong with the options beyond single flags; all of it is reported at once. */
   readonly validate?: (options: FlagValues<F>, given: ReadonlySet<string>) => readonly string[];
   readonly start: (options: FlagValues<F>, context: ComponentContext) => Promise<RunningComponent>;
@@ -52,7 +54,7 @@ const closeTimeoutMs = 30_000;
  */
 export async function runComponent<F extends FlagSpecs>(definition: ComponentDefinition<F>): Promise<void> {
   const specs = { ...commonFlags, ...definition.flags };
-  const parsed = parseFlags(specs, process.argv.slice(2));
+  const parsed = parseFlags(specs, definition.commandLine ?? process.argv.slice(2));
   if (parsed.help) {
     process.stdout.write(formatUsage(definition.name, definition.description, specs));
     return;

@@ -5,6 +5,25 @@ import { parseTokenOptions } from "./drivers/auth/token-options.js";
 const bcryptCostMin = 4;
 const bcryptCostMax = 31;
 
+/** etcd's flags that mean nothing here: taken, so that its scripts run, and named in the log at the start. */
+export const ignoredFlags = {
+  ...strings("logger", "log-outputs", "log-package-levels", "metrics", "cors", "host-whitelist", "wal-dir"),
+  ...strings("max-snapshots", "max-wals", "backend-batch-interval", "backend-batch-limit", "max-concurrent-streams", "feature-gates"),
+  ...strings("grpc-keepalive-interval", "grpc-keepalive-min-time", "grpc-keepalive-timeout", "warning-apply-duration"),
+  ...strings("experimental-compaction-batch-limit", "experimental-corrupt-check-time", "experimental-warning-apply-duration"),
+  ...strings("experimental-watch-progress-notify-interval", "experimental-backend-bbolt-freelist-type", "proxy"),
+  ...switches("enable-v2", "enable-pprof", "enable-grpc-gateway", "pre-vote", "initial-election-tick-advance", "debug"),
+  ...switches("experimental-initial-corrupt-check", "experimental-enable-lease-checkpoint", "experimental-enable-lease-checkpoint-persist"),
+};
+
+function strings(...names: readonly string[]): Record<string, ReturnType<typeof stringFlag>> {
+  return Object.fromEntries(names.map((name) => [name, stringFlag("Taken, means nothing here")]));
+}
+
+function switches(...names: readonly string[]): Record<string, ReturnType<typeof boolFlag>> {
+  return Object.fromEntries(names.map((name) => [name, boolFlag("Taken, means nothing here")]));
+}
+
 /** etcd's flags, as far as they mean something here. Times are milliseconds, as etcd has them. */
 export const storeFlags = {
   name: stringFlag("Name of this member", "default"),
