@@ -46,12 +46,10 @@ export function encodeCommand(memberID: bigint, requestNumber: number, command: 
   const { put } = command;
   const isPlainPut = put !== undefined && command.header === undefined && isPlain(put);
   const body = isPlainPut ? undefined : etcdserverpb.InternalRaftRequest.encode({ ID: 0n, ...command }).finish();
-  const bytes = new Uint8Array(headerBytes + (body?.length ?? sizeOfPlainPut(put as etcdserverpb.PutRequest)));
-  const view = new DataView(bytes.buffer);
+  const bytes = Buffer.allocUnsafe(headerBytes + (body?.length ?? sizeOfPlainPut(put as etcdserverpb.PutRequest)));
   bytes[0] = layoutVersion;
-  view.setBigUint64(1, memberID);
-  view.setUint16(9, Math.floor(requestNumber / 0x1_0000_0000));
-  view.setUint32(11, requestNumber >>> 0);
+  bytes.writeBigUInt64BE(memberID, 1);
+  bytes.writeUIntBE(requestNumber, 9, 6);
   if (body !== undefined) bytes.set(body, headerBytes);
   else writePlainPut(bytes, put as etcdserverpb.PutRequest);
   return bytes;
