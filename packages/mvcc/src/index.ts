@@ -23,5 +23,6 @@ export {
 } from "./key-value.js";
 export { type Lease, type LeaseID, LeaseTable, leaseTTLSecondsMax, noLease } from "./lease/lease-table.js";
 export { decodeMain, decodeSub, encodeRevision, initialRevision, readUint64, revisionBytes, writeUint64 } from "./revision.js";
+export { sizeOfVarint, writeVarint } from "./varint.js";
 export { type Watcher, type WatcherOptions, WatchHub, type WatchSink } from "./watch/watch-hub.js";
 export { type Commit, type PutInput, WriteTransaction } from "./write-transaction.js";

@@ -1,6 +1,8 @@
 // mvccpb.KeyValue in its protobuf encoding. Kept encoded on disk, in memory and on the wire, so that a read copies bytes instead of
 // decoding and encoding them, and so that hashes over the data equal etcd's.
 
+import { sizeOfVarint, writeVarint } from "./varint.js";
+
 export interface KeyValue {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
@@ -96,12 +98,6 @@ export function isTombstone(bytes: EncodedKeyValue): boolean {
   return cursor.offset >= bytes.length;
 }
 
-function sizeOfVarint(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size += 1;
-  return size;
-}
-
 function sizeOfNumber(value: number): number {
   return value === 0 ? 0 : 1 + sizeOfVarint(value);
 }
@@ -115,22 +111,6 @@ function sizeOfBig(value: bigint): number {
   let size = 2;
   for (let rest = value; rest >= 0x80n; rest >>= 7n) size += 1;
   return size;
-}
-
-function writeVarint(bytes: Uint8Array, offset: number, value: number): number {
-  let position = offset;
-  let rest = value;
-  // Bit operations reach 2^31 only; above it, divide.
-  while (rest >= 0x8000_0000) {
-    bytes[position++] = (rest % 0x80) | 0x80;
-    rest = Math.floor(rest / 0x80);
-  }
-  while (rest >= 0x80) {
-    bytes[position++] = (rest & 0x7f) | 0x80;
-    rest >>>= 7;
-  }
-  bytes[position++] = rest;
-  return position;
 }
 
 function writeNumber(bytes: Uint8Array, offset: number, field: Tag, value: number): number {

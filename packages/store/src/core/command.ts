@@ -2,7 +2,7 @@
 //
 // Layout: version (1 byte), member (8), request number (6), then an etcdserverpb.InternalRaftRequest. Member and number together are
 // unique per request, so that the member that asked finds who waits for the answer; others only apply.
-import { readUint64, writeUint64 } from "@lenj/mvcc";
+import { readUint64, sizeOfVarint, writeUint64, writeVarint } from "@lenj/mvcc";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { StoreError } from "./errors.js";
 
@@ -69,29 +69,19 @@ function sizeOfPlainPut({ key, value }: etcdserverpb.PutRequest): number {
 }
 
 function writePlainPut(bytes: Uint8Array, { key, value }: etcdserverpb.PutRequest): void {
-  let at = writeTag(bytes, headerBytes, tag.put, sizeOfField(key.length) + sizeOfField(value.length));
+  let at = writeField(bytes, headerBytes, tag.put, sizeOfField(key.length) + sizeOfField(value.length));
   for (const [field, part] of [[tag.key, key] as const, [tag.value, value] as const]) {
     if (part.length === 0) continue;
-    at = writeTag(bytes, at, field, part.length);
+    at = writeField(bytes, at, field, part.length);
     bytes.set(part, at);
     at += part.length;
   }
 }
 
 /** A tag and a length. */
-function writeTag(bytes: Uint8Array, at: number, field: number, length: number): number {
+function writeField(bytes: Uint8Array, at: number, field: number, length: number): number {
   bytes[at] = field;
-  let position = at + 1;
-  let rest = length;
-  for (; rest >= 0x80; rest >>>= 7) bytes[position++] = (rest & 0x7f) | 0x80;
-  bytes[position++] = rest;
-  return position;
-}
-
-function sizeOfVarint(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 0x80; rest >>>= 7) size += 1;
-  return size;
+  return writeVarint(bytes, at + 1, length);
 }
 
 /** Of bytes in a field; empty ones are left out. */

@@ -3,6 +3,7 @@
 // Only log entries are written and read here field by field: they are nearly all that goes between members, and each of them goes to every
 // peer. The rest of a message is the generated code's.
 // F1. What is read back keeps views of the frame's bytes: who keeps an entry keeps the frame.
+import { sizeOfVarint, writeVarint } from "@lenj/mvcc";
 import { type Hello, PeerFrame, EntryType as WireEntryType, Message as WireMessageCodec } from "@lenj/proto/raft";
 import type { Entry, Message } from "@lenj/raft";
 import { StoreError } from "../../core/errors.js";
@@ -142,19 +143,7 @@ function writeEntry(bytes: Buffer, from: number, entry: Entry): number {
 /** A tag and the number after it: a field's value, or how long it is. */
 function writeField(bytes: Buffer, at: number, field: number, value: number): number {
   bytes[at] = field;
-  let position = at + 1;
-  let rest = value;
-  // Bit operations reach 2^31 only; above it, divide.
-  for (; rest >= 0x8000_0000; rest = Math.floor(rest / 0x80)) bytes[position++] = (rest % 0x80) | 0x80;
-  for (; rest >= 0x80; rest >>>= 7) bytes[position++] = (rest & 0x7f) | 0x80;
-  bytes[position++] = rest;
-  return position;
-}
-
-function sizeOfVarint(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size += 1;
-  return size;
+  return writeVarint(bytes, at + 1, value);
 }
 
 /** Of a field of this many bytes: tag, length and itself. */
