@@ -73,13 +73,19 @@ export class StoreCluster {
     for (const { name } of this.addresses) this.start(name);
   }
 
-  /** `members`: the names that its initial cluster has, when not all that addresses were given to. */
-  start(name: string, options: { readonly members?: readonly string[]; readonly flags?: readonly string[] } = {}): void {
+  /**
+   * `members`: the names that its initial cluster has, when not all that addresses were given to. `listenPeerURL`: where it listens to peers,
+   * when something stands between them and the address that they know.
+   */
+  start(
+    name: string,
+    options: { readonly members?: readonly string[]; readonly flags?: readonly string[]; readonly listenPeerURL?: string } = {},
+  ): void {
     const address = this.#address(name);
     const flags = [
       ...["--name", name, "--data-dir", join(this.folder, name)],
       ...["--listen-client-urls", address.clientURL, "--advertise-client-urls", address.clientURL],
-      ...["--listen-peer-urls", address.peerURL, "--initial-advertise-peer-urls", address.peerURL],
+      ...["--listen-peer-urls", options.listenPeerURL ?? address.peerURL, "--initial-advertise-peer-urls", address.peerURL],
       ...["--initial-cluster", this.initialCluster(options.members)],
       ...(this.options.flags ?? []),
       ...(options.flags ?? []),
