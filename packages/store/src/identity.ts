@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { StoreError } from "./core/errors.js";
 
-const layoutVersion = 1;
+/** Of everything under the member's folder. 2: several log entries in one row. To be raised with every change that an older program would misread. */
+const layoutVersion = 2;
 
 export interface Identity {
   readonly memberID: bigint;
