@@ -63,7 +63,10 @@ async function main(): Promise<number> {
     run: async (seed, settings) =>
       values.raft
         ? runSimulation(deriveOptions(seed), settings)
-        : await runStoreSimulation(deriveStoreOptions(seed), bug === undefined ? settings : { ...settings, plant: bug.plant() }),
+        : await runStoreSimulation(
+            { ...deriveStoreOptions(seed), ...bug?.corner },
+            bug === undefined ? settings : { ...settings, plant: bug.plant() },
+          ),
   });
 }
 

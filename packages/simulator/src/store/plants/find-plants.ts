@@ -15,7 +15,7 @@ export const historicBug = (name: string): HistoricBug | undefined => historicBu
 /** Plants one bug and runs seeds from `first` on until a checker notices, `count` at most. */
 export async function findPlant(bug: HistoricBug, first: number, count: number): Promise<Finding> {
   for (let seed = first; seed < first + count; seed += 1) {
-    const { violation } = await runStoreSimulation(deriveStoreOptions(seed), { plant: bug.plant() });
+    const { violation } = await runStoreSimulation({ ...deriveStoreOptions(seed), ...bug.corner }, { plant: bug.plant() });
     if (violation !== undefined) return { bug, seeds: seed - first + 1, violation };
   }
   return { bug, seeds: undefined, violation: "" };

@@ -3,6 +3,7 @@
 import { encodeRevision, type Watcher, type WatchHub } from "@lenj/mvcc";
 import type { DataFolder, LevelDatabase, Replica, WriteOperation } from "@lenj/store/testing";
 import type { StoreMember } from "../store-member.js";
+import type { StoreOptions } from "../store-options.js";
 import { noPlant, type Plant } from "./plant.js";
 
 export interface HistoricBug {
@@ -11,6 +12,8 @@ export interface HistoricBug {
   readonly symptom: string;
   /** How it is put in here. */
   readonly planted: string;
+  /** The corner of the options in which it shows, for one that all of them seldom reach. */
+  readonly corner?: Partial<StoreOptions>;
   /** Anew for each run. */
   readonly plant: () => Plant;
 }
@@ -234,6 +237,10 @@ export const historicBugs: readonly HistoricBug[] = [
     name: "18055",
     symptom: "a second snapshot soon after the first breaks the member",
     planted: "a snapshot older than the state is taken all the same",
+    corner: {
+      ...{ members: 3, writers: 5, thinkMs: 20, snapshotCount: 5, catchUpEntries: 0, lossPerMille: 10, faultEveryMs: 1_000 },
+      faults: ["partition", "oneWay", "isolateLeader", "crash", "lossBurst", "lag"],
+    },
     plant: () => ({
       ...noPlant,
       takesLateSnapshots: true,
