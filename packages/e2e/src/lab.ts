@@ -155,9 +155,13 @@ export class Lab {
     return spawn(kubectlProgram, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, KUBECONFIG: this.kubeconfig } });
   }
 
-  /** A namespace of one test, deleted afterwards without waiting. */
+  /**
+   * A namespace of one test, deleted afterwards without waiting; pods may be made in it. Another test may have killed the controller-manager
+   * that led: its lease has to run out first.
+   */
   async namespace(name: string): Promise<string> {
     await this.must(["create", "namespace", name]);
+    await this.must(["-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=60s"]);
     return name;
   }
 }
