@@ -21,11 +21,12 @@ async function leaderName(cluster: StoreCluster, client: EtcdClient, among = clu
 async function expectEqualMembers(cluster: StoreCluster): Promise<void> {
   await eventually(async () => {
     await Promise.resolve();
-    const hashes = cluster.endpoints.map(
-      (endpoint) => cluster.etcdctl(["endpoint", "hashkv", "-w", "fields"], { endpoints: [endpoint] }).stdout,
+    const answers = cluster.endpoints.map((endpoint) =>
+      cluster.etcdctl(["endpoint", "hashkv", "-w", "fields"], { endpoints: [endpoint] }),
     );
-    const values = hashes.map((text) => /"Hash" : (\d+)/.exec(text)?.[1]);
-    return values.every((value) => value !== undefined && value === values[0]) ? true : undefined;
+    const values = answers.map(({ stdout }) => /"Hash" : (\d+)/.exec(stdout)?.[1]);
+    if (values.every((value) => value !== undefined && value === values[0])) return true;
+    throw new Error(`Members differ: ${answers.map(({ stdout, stderr }) => `${stdout}${stderr}`).join("; ")}`);
   });
 }
 
