@@ -21,12 +21,11 @@ async function leaderName(cluster: StoreCluster, client: EtcdClient, among = clu
 async function expectEqualMembers(cluster: StoreCluster): Promise<void> {
   await eventually(async () => {
     await Promise.resolve();
-    const answers = cluster.endpoints.map((endpoint) =>
-      cluster.etcdctl(["endpoint", "hashkv", "-w", "fields"], { endpoints: [endpoint] }),
-    );
+    const answers = cluster.endpoints.map((endpoint) => cluster.etcdctl(["endpoint", "hashkv", "-w", "fields"], { endpoints: [endpoint] }));
     const values = answers.map(({ stdout }) => /"Hash" : (\d+)/.exec(stdout)?.[1]);
     if (values.every((value) => value !== undefined && value === values[0])) return true;
-    throw new Error(`Members differ: ${answers.map(({ stdout, stderr }) => `${stdout}${stderr}`).join("; ")}`);
+    const said = cluster.addresses.map(({ name }) => `${name} ${cluster.log(name).slice(-2_000)}`);
+    throw new Error(`Members differ: ${[...answers.map(({ stdout, stderr }) => `${stdout}${stderr}`), ...said].join("\n")}`);
   });
 }
 
