@@ -26,7 +26,7 @@ async function expectEqualMembers(cluster: StoreCluster): Promise<void> {
     if (values.every((value) => value !== undefined && value === values[0])) return true;
     const said = cluster.addresses.map(({ name }) => `${name} ${cluster.log(name).slice(-2_000)}`);
     throw new Error(`Members differ: ${[...answers.map(({ stdout, stderr }) => `${stdout}${stderr}`), ...said].join("\n")}`);
-  });
+  }, 60_000);
 }
 
 describe("a cluster of three", () => {
