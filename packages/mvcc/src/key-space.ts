@@ -12,7 +12,7 @@ import type { Backend } from "./backend.js";
 import { MvccError } from "./errors.js";
 import { findChange, isDeletionAt, type KeyEntry, subAt } from "./key-entry.js";
 import { KeyIndex } from "./key-index.js";
-import { type Key, type KeyRange, keyFromBytes } from "./key-range.js";
+import { endOfKeys, type Key, type KeyRange, keyFromBytes } from "./key-range.js";
 import { decodeKey, decodeKeyValue, type EncodedKeyValue, encodeDeletion, isTombstone } from "./key-value.js";
 import type { LeaseTable } from "./lease/lease-table.js";
 import { decodeMain, decodeSub, encodeRevision, initialRevision, readUint64, revisionBytes, writeUint64 } from "./revision.js";
@@ -26,6 +26,7 @@ export interface KeySpaceOptions {
 }
 
 const defaultCacheBytesMax = 16 * 1024 * 1024;
+const everyKey: KeyRange = { start: "", end: endOfKeys };
 const metaKey = (name: string): Uint8Array => Buffer.from(name, "latin1");
 const scheduledCompactKey = metaKey("scheduledCompactRev");
 const finishedCompactKey = metaKey("finishedCompactRev");
@@ -252,17 +253,26 @@ export class KeySpace {
   }
 
   /**
-   * Whether a row counts towards the hash at `revision`: every change after the compacted revision does, an older one only while it is
-   * what its key has at `revision`. So members agree whether or not they have dropped yet what a compaction freed.
+   * Tells which rows count towards the hash at `revision`: every change after the compacted revision, an older one only while it is what its
+   * key has at `revision`. So members agree whether or not they have dropped yet what a compaction freed. Where no key exists at `revision`,
+   * what the compaction kept counts instead: etcd takes an empty set of kept revisions for no compaction at all.
    */
-  isHashed(main: number, row: EncodedKeyValue, revision: number): boolean {
-    if (main > revision) return false;
-    if (main > this.#compactRevision) return true;
-    if (isTombstone(row)) return false;
-    const entry = this.index.get(keyFromBytes(decodeKey(row)));
-    if (entry === undefined) return false;
-    const position = findChange(entry, revision);
-    return position >= 0 && entry.history[position] === main;
+  hashedAt(revision: number): (main: number, row: EncodedKeyValue) => boolean {
+    const compactRevision = this.#compactRevision;
+    let seenAt = compactRevision;
+    this.index.visit(everyKey, revision, () => {
+      seenAt = revision;
+      return false;
+    });
+    return (main, row) => {
+      if (main > revision) return false;
+      if (main > compactRevision) return true;
+      if (isTombstone(row)) return false;
+      const entry = this.index.get(keyFromBytes(decodeKey(row)));
+      if (entry === undefined) return false;
+      const position = findChange(entry, seenAt);
+      return position >= 0 && entry.history[position] === main;
+    };
   }
 
   #noteChange(entry: KeyEntry, change: { readonly createRevision: number; readonly version: number; readonly lease: bigint }): void {

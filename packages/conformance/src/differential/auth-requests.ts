@@ -89,11 +89,14 @@ export class AuthRequests {
 
   #grant(role: string): UnaryRequest {
     const permType = this.#pick([authpb.Permission_Type.READ, authpb.Permission_Type.WRITE, authpb.Permission_Type.READWRITE]);
-    const [key, end] = [this.keys.key(), this.keys.end()];
+    const [drawn, end] = [this.keys.key(), this.keys.end()];
+    const key = drawn.length === 0 ? Buffer.from("a") : drawn;
     // 3.4 takes ranges that are none; later releases refuse them.
     const isRange = end.length === 0 || end.equals(Buffer.of(0)) || Buffer.compare(key, end) < 0;
-    const perm = { permType, key: key.length === 0 ? Buffer.from("a") : key, rangeEnd: isRange ? end : Buffer.alloc(0) };
-    return { name: "Auth/RoleGrantPermission", message: { name: role, perm } };
+    return {
+      name: "Auth/RoleGrantPermission",
+      message: { name: role, perm: { permType, key, rangeEnd: isRange ? end : Buffer.alloc(0) } },
+    };
   }
 
   #pick<T>(from: readonly T[]): T {

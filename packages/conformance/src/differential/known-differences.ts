@@ -8,8 +8,6 @@ export interface Difference {
   readonly message: unknown;
   readonly etcd: Answer;
   readonly lenj: Answer;
-  /** There was a deletion exactly at the compacted revision. */
-  readonly isDeletionKept: boolean;
 }
 
 export interface KnownDifference {
@@ -109,11 +107,6 @@ export const knownDifferences: readonly KnownDifference[] = [
       "details" in etcd &&
       "details" in lenj &&
       etcd.details.replace("auth: ", "etcdserver: ") === lenj.details,
-  },
-  {
-    reason: "a deletion exactly at the compacted revision stays, and counts in HashKV, since etcd 3.6",
-    matches: ({ request, etcd, lenj, isDeletionKept }) =>
-      request === "Maintenance/HashKV" && isDeletionKept && "response" in etcd && "response" in lenj,
   },
   {
     reason: "a deletion exactly at the compacted revision stays, for watches that start there, since etcd 3.6",

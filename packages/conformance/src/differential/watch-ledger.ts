@@ -81,11 +81,6 @@ export class WatchLedger {
     return this.#watches.keys();
   }
 
-  /** Of a revision that is not forgotten. */
-  hasDeletionAt(revision: number): boolean {
-    return this.#history.some((event) => event.revision === revision && event.isDelete);
-  }
-
   /** Whether no watch starts after this revision. */
   haveBegun(revision: number): boolean {
     return [...this.#watches.values()].every(({ startRevision }) => startRevision <= revision);

@@ -15,8 +15,9 @@ export async function hashKeySpace(backend: LevelBackend, space: KeySpace, revis
     const hashRevision = revision === 0 ? space.currentRevision : revision;
     await backend.flush();
     const hash = new DataHash();
+    const isHashed = space.hashedAt(hashRevision);
     for await (const chunk of backend.rows("key")) {
-      for (const [key, row] of chunk) if (space.isHashed(decodeMain(key), row, hashRevision)) hash.addRow(key, row);
+      for (const [key, row] of chunk) if (isHashed(decodeMain(key), row)) hash.addRow(key, row);
     }
     if (space.compactRevision === compactRevision) return { hash: hash.value, hashRevision, compactRevision };
   }
