@@ -39,6 +39,13 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
     leaseKeepAlive: (request, callOptions) =>
       renew(keepAlives, clock, request.ID ?? 0n, { timeoutMs: context.defaultTimeoutMs, ...callOptions }),
     status: (callOptions) => callUnary(context, etcdserverpb.MaintenanceService.status, {}, { ...callOptions, kind: "read" }),
+    moveLeader: (request, callOptions) =>
+      callUnary(
+        context,
+        etcdserverpb.MaintenanceService.moveLeader,
+        { targetID: request.targetID ?? 0n },
+        { ...callOptions, kind: "write" },
+      ),
     memberList: (request = {}, callOptions) =>
       callUnary(
         context,

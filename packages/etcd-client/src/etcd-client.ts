@@ -91,6 +91,11 @@ export interface EtcdClient {
   ): Promise<etcdserverpb.LeaseTimeToLiveResponse>;
   /** Status of one member: the named endpoint, or whichever answers. */
   status(options?: CallOptions & { readonly endpoint?: string }): Promise<etcdserverpb.StatusResponse>;
+  /** Asks the leader, which is whom this goes to (the named endpoint, or the preferred one), to hand over to another member. */
+  moveLeader(
+    request: PartialRequest<etcdserverpb.MoveLeaderRequest>,
+    options?: CallOptions & { readonly endpoint?: string },
+  ): Promise<etcdserverpb.MoveLeaderResponse>;
   memberList(request?: PartialRequest<etcdserverpb.MemberListRequest>, options?: CallOptions): Promise<etcdserverpb.MemberListResponse>;
   /**
    * Watches. All watches of a client share one stream and resume by themselves after a lost connection, at the revision

@@ -1,8 +1,11 @@
-// Load by nghttp2's h2load: one request, sent again and again over many connections. It costs far less processor than any server.
+// Load by nghttp2's h2load: one message, sent again and again over many connections. It costs far less processor than any server.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import type { BenchCluster } from "./cluster.js";
+import { framed } from "./framing.js";
+import { type Load, measure, type Times } from "./load.js";
 
 export interface LoadShape {
   /** Requests under way in all. */
@@ -11,57 +14,64 @@ export interface LoadShape {
   readonly requests: number;
 }
 
-export interface Load {
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  /** Processor time of all members for one operation, in microseconds. */
-  readonly cpuMicros: number;
-  readonly writtenBytesEach: number;
+export interface RepeatedCall {
+  /** Methods to send the message to, in turn. */
+  readonly paths: readonly string[];
+  readonly message: Uint8Array;
 }
 
-const grpcHeaderBytes = 5;
-
-/** Sends `message` to a method at every member, a third of the connections each. Throws when a request fails. */
-export async function load(cluster: BenchCluster, path: string, message: Uint8Array, shape: LoadShape, folder: string): Promise<Load> {
-  const body = `${folder}/body`;
-  const framed = Buffer.alloc(grpcHeaderBytes + message.length);
-  framed.writeUInt32BE(message.length, 1);
-  framed.set(message, grpcHeaderBytes);
-  writeFileSync(body, framed);
-  const members = Math.min(cluster.endpoints.length, shape.connections);
-  const before = cluster.usage();
-  const startedMs = performance.now();
-  const times = await Promise.all(
-    cluster.endpoints.slice(0, members).map((endpoint, n) =>
-      run(`${endpoint}${path}`, body, `${folder}/times-${n}`, {
-        clients: Math.ceil(shape.clients / members),
-        connections: Math.ceil(shape.connections / members),
-        requests: Math.ceil(shape.requests / members),
-      }),
-    ),
-  );
-  const seconds = (performance.now() - startedMs) / 1_000;
-  const after = cluster.usage();
-  const all = Float64Array.from(times.flat()).sort();
-  return {
-    perSecond: all.length / seconds,
-    p50Ms: (all[Math.floor(all.length / 2)] ?? 0) / 1_000,
-    p99Ms: (all[Math.floor(all.length * 0.99)] ?? 0) / 1_000,
-    cpuMicros: ((after.cpuSeconds - before.cpuSeconds) * 1e6) / all.length,
-    writtenBytesEach: (after.writtenBytes - before.writtenBytes) / all.length,
+/**
+ * Sends the message to every member: a third of the connections each, or the one connection there is a third of the time each.
+ * Throws when a request fails.
+ */
+export function repeat(cluster: BenchCluster, { paths, message }: RepeatedCall, shape: LoadShape): Promise<Load> {
+  const { endpoints } = cluster;
+  const members = Math.min(endpoints.length, shape.connections);
+  const each: LoadShape = {
+    clients: Math.ceil(shape.clients / members),
+    connections: Math.ceil(shape.connections / members),
+    requests: Math.ceil(shape.requests / endpoints.length),
   };
+  return measure(cluster, async () => {
+    const folder = mkdtempSync(`${tmpdir()}/lenj-h2load-`);
+    try {
+      writeFileSync(`${folder}/body`, framed(message));
+      const one = (endpoint: string, n: number): Promise<Request[]> =>
+        run([endpoint + paths[0], ...paths.slice(1)], { body: `${folder}/body`, log: `${folder}/times-${n}` }, each);
+      if (members > 1) return together([(await Promise.all(endpoints.map(one))).flat()]);
+      const turns: Request[][] = [];
+      for (const [n, endpoint] of endpoints.entries()) turns.push(await one(endpoint, n));
+      return together(turns);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
 }
 
-/** Returns each request's time in microseconds. */
-async function run(url: string, body: string, log: string, shape: LoadShape): Promise<number[]> {
+interface Request {
+  readonly startedMs: number;
+  readonly tookMs: number;
+}
+
+/** Of each turn only the time from its first request to its last answer: not how long h2load takes to start and to end. */
+function together(turns: readonly (readonly Request[])[]): Times {
+  let ms = 0;
+  for (const requests of turns) {
+    const ends = requests.map(({ startedMs, tookMs }) => startedMs + tookMs);
+    ms +=
+      ends.reduce((a, b) => Math.max(a, b), 0) - requests.reduce((least, { startedMs }) => Math.min(least, startedMs), Number.MAX_VALUE);
+  }
+  return { eachMs: turns.flat().map(({ tookMs }) => tookMs), seconds: ms / 1_000 };
+}
+
+async function run(urls: readonly string[], files: { readonly body: string; readonly log: string }, shape: LoadShape): Promise<Request[]> {
   const streams = Math.max(1, Math.round(shape.clients / shape.connections));
-  writeFileSync(log, "");
+  writeFileSync(files.log, "");
   const child = spawn(
     "setsid",
     [
       ...["--wait", "h2load", `--clients=${shape.connections}`, `--max-concurrent-streams=${streams}`, `--requests=${shape.requests}`],
-      ...[`--data=${body}`, `--log-file=${log}`, "--header=content-type: application/grpc", "--header=te: trailers", url],
+      ...[`--data=${files.body}`, `--log-file=${files.log}`, "--header=content-type: application/grpc", "--header=te: trailers", ...urls],
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
@@ -71,10 +81,13 @@ async function run(url: string, body: string, log: string, shape: LoadShape): Pr
   });
   await once(child, "close");
   const succeeded = Number(/(\d+) succeeded/.exec(output)?.[1] ?? 0);
-  if (succeeded !== shape.requests) throw new Error(`h2load at ${url}: ${succeeded} of ${shape.requests} requests succeeded\n${output}`);
-  // Each line: start time, status, duration.
-  return readFileSync(log, "utf8")
+  if (succeeded !== shape.requests) throw new Error(`h2load at ${urls}: ${succeeded} of ${shape.requests} requests succeeded\n${output}`);
+  // Each line: start time, HTTP status, duration; times in microseconds.
+  return readFileSync(files.log, "utf8")
     .trim()
     .split("\n")
-    .map((line) => Number(line.split("\t")[2]));
+    .map((line) => {
+      const [started, , took] = line.split("\t").map(Number) as [number, number, number];
+      return { startedMs: started / 1_000, tookMs: took / 1_000 };
+    });
 }

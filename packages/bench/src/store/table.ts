@@ -1,97 +1,103 @@
 // `npm run bench:store`: our store and etcd in turn, a ratio a row.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { intFlag, parseFlags } from "@lenj/component-base";
+import { boolFlag, intFlag, listFlag, parseFlags } from "@lenj/component-base";
+import { type Certificates, createCertificates } from "./certificates.js";
 import { BenchCluster } from "./cluster.js";
-import { type Load, load } from "./h2load.js";
-import { type Figure, fillForWorks, grow, leaderLoss, median, restart, watcherFigures } from "./scenarios.js";
-import { type Work, works } from "./works.js";
+import { type Contest, type Part, type PartName, parts, type Settings } from "./parts.js";
+import { printHead } from "./print.js";
+import { fillForWorks } from "./works.js";
+
+const million = 1_000_000;
+const names = Object.keys(parts) as PartName[];
+const part = (name: PartName): Part => parts[name];
+const extras = names.filter((name) => part(name).isExtra === true);
 
 const flags = {
+  only: listFlag(`Parts to run, of ${names.join(", ")}; without it all but ${extras.join(", ")}`),
+  tls: boolFlag("TLS towards clients and between members, with the same certificates on both sides"),
   requests: intFlag("Requests of a row with 64 clients, each time", 6_000),
-  rounds: intFlag("Times that each is measured, in turn", 3),
-  keys: intFlag("Keys to grow to for memory and restart; 0: leave that out", 100_000),
+  "warm-up": intFlag("Operations of a row before it is measured, at least: of each side alike", 1_000),
+  rounds: intFlag("Times that each row is measured, in turn", 3),
+  watchers: intFlag("Watchers of one key", 1_000),
+  kills: intFlag("Times that the leader is killed, and asked to hand over", 5),
+  keys: intFlag("Keys to grow to from 10,000", 100_000),
+  million: boolFlag("Grow to a million keys"),
+  "check-perf": boolFlag("Also run etcdctl's check perf at s, m and l, a minute each on each side"),
 } as const;
 
+const programs = { etcd: "etcd-server", etcdctl: "etcd-client", h2load: "nghttp2-client", setsid: "util-linux" } as const;
+
 export async function benchStore(argv: readonly string[]): Promise<void> {
-  const { values, problems } = parseFlags(flags, argv);
-  if (problems.length > 0) throw new Error(problems.join("; "));
-  for (const [program, debianPackage] of [
-    ["etcd", "etcd-server"],
-    ["h2load", "nghttp2-client"],
-  ] as const)
-    if (spawnSync(program, ["--version"]).status !== 0) throw new Error(`${program} is not installed (Debian package ${debianPackage})`);
+  const { values, problems: mistakes } = parseFlags(flags, argv);
+  const wanted = wantedParts(values.only, values.checkPerf);
+  const unknown = wanted.filter((name) => !names.includes(name as PartName));
+  const problems = [...mistakes, ...unknown.map((name) => `--only: ${name} must be one of ${names.join(", ")}`)];
+  for (const problem of problems) process.stderr.write(`${problem}\n`);
+  if (problems.length > 0) process.exit(2);
+  for (const [program, debianPackage] of Object.entries(programs))
+    if (spawnSync(program, ["--version"]).error !== undefined)
+      throw new Error(`${program} is not installed (Debian package ${debianPackage})`);
+  const settings: Settings = { ...values, keys: values.million ? million : values.keys };
   const folder = mkdtempSync(`${tmpdir()}/lenj-bench-`);
-  mkdirSync(`${folder}/load`);
-  const clusters: BenchCluster[] = [];
   try {
-    for (const name of ["lenj", "etcd"] as const) clusters.push(await BenchCluster.start(name, folder));
-    const [lenj, etcd] = clusters as [BenchCluster, BenchCluster];
-    for (const cluster of clusters) await fillForWorks(cluster);
-    printHead();
-    for (const work of works(values.requests)) await compareWork(lenj, etcd, work, { rounds: values.rounds, folder: `${folder}/load` });
-    const scenarios: ((cluster: BenchCluster) => Promise<Figure[]>)[] = [
-      (cluster) => watcherFigures(cluster, 1_000),
-      async (cluster) => [await leaderLoss(cluster)],
-      ...(values.keys === 0
-        ? []
-        : [
-            (cluster: BenchCluster) => grow(cluster, 0, values.keys),
-            async (cluster: BenchCluster) => [await restart(cluster, values.keys)],
-          ]),
-    ];
-    for (const scenario of scenarios) {
-      const [ours, theirs] = [await scenario(lenj), await scenario(etcd)];
-      for (const [n, figure] of ours.entries()) printFigure(figure, theirs[n]?.value ?? Number.NaN);
-    }
+    const certificates = values.tls ? await createCertificates(folder) : undefined;
+    printHead(about(settings, values.tls));
+    const run = async (these: readonly string[], isFilled: boolean): Promise<void> => {
+      if (these.length > 0) await withClusters({ folder, certificates, isFilled }, (both) => runParts(these, { ...both, settings }));
+    };
+    const isAlone = (name: string): boolean => part(name as PartName).isAlone === true;
+    await run(
+      wanted.filter((name) => !isAlone(name)),
+      true,
+    );
+    for (const name of wanted.filter(isAlone)) await run([name], false);
   } finally {
-    await Promise.all(clusters.map((cluster) => cluster.close()));
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Ratios of neighbours in time, so that a change of the machine's speed meets both: ours first and last in turn. */
-async function compareWork(lenj: BenchCluster, etcd: BenchCluster, work: Work, how: { rounds: number; folder: string }): Promise<void> {
-  const pairs: { readonly ours: Load; readonly theirs: Load }[] = [];
-  const measure = (cluster: BenchCluster): Promise<Load> => load(cluster, work.path, work.message, work.shape, how.folder);
-  for (let round = 0; round < how.rounds; round += 1) {
-    if (round % 2 === 0) {
-      const ours = await measure(lenj);
-      pairs.push({ ours, theirs: await measure(etcd) });
-    } else {
-      const theirs = await measure(etcd);
-      pairs.push({ ours: await measure(lenj), theirs });
-    }
+/** In the order of the parts, whatever the order they were asked for in. */
+function wantedParts(only: readonly string[], hasCheckPerf: boolean): string[] {
+  const usual = only.length > 0 ? only : names.filter((name) => !extras.includes(name));
+  const all = new Set([...usual, ...(hasCheckPerf ? ["check-perf"] : [])]);
+  return [...names.filter((name) => all.delete(name)), ...all];
+}
+
+function about({ requests, warmUp, rounds }: Settings, isTLS: boolean): string[] {
+  const version = /^etcd Version: (.*)$/m.exec(spawnSync("etcd", ["--version"], { encoding: "utf8" }).stdout)?.[1];
+  return [
+    `Three members of our store and of etcd ${version}, ${isTLS ? "TLS towards clients and between members" : "plain HTTP/2"}, fsync on, one machine.`,
+    `Requests are spread over all three members, followers included; one client asks the members one after the other.`,
+    `Each row: ${warmUp} operations or more unmeasured on both (ours is compiled as it runs), then ${rounds} times in turn; ${requests} requests at 64 clients.`,
+  ];
+}
+
+async function runParts(these: readonly string[], contest: Contest): Promise<void> {
+  for (const name of these) await part(name as PartName).run(contest);
+}
+
+interface ClustersOptions {
+  readonly folder: string;
+  readonly certificates: Certificates | undefined;
+  readonly isFilled: boolean;
+}
+
+async function withClusters(
+  { folder, certificates, isFilled }: ClustersOptions,
+  run: (clusters: { readonly lenj: BenchCluster; readonly etcd: BenchCluster }) => Promise<void>,
+): Promise<void> {
+  const clusters: BenchCluster[] = [];
+  const dataFolder = mkdtempSync(`${folder}/data-`);
+  try {
+    for (const name of ["lenj", "etcd"] as const)
+      clusters.push(await BenchCluster.start({ name, folder: `${dataFolder}/${name}`, certificates }));
+    const [lenj, etcd] = clusters as [BenchCluster, BenchCluster];
+    if (isFilled) for (const cluster of clusters) await fillForWorks(cluster);
+    await run({ lenj, etcd });
+  } finally {
+    await Promise.all(clusters.map((cluster) => cluster.close()));
+    rmSync(dataFolder, { recursive: true, force: true });
   }
-  const of = (read: (load: Load) => number): string => {
-    const [ours, theirs] = [median(pairs.map((pair) => read(pair.ours))), median(pairs.map((pair) => read(pair.theirs)))];
-    const ratio = median(pairs.map((pair) => read(pair.ours) / read(pair.theirs)));
-    return `${short(ours)}/${short(theirs)}=${ratio.toFixed(2)}`.padStart(22);
-  };
-  console.log(
-    [
-      work.name.padEnd(38),
-      of((one) => one.perSecond),
-      of((one) => one.p50Ms),
-      of((one) => one.p99Ms),
-      of((one) => one.cpuMicros),
-      of((one) => one.writtenBytesEach),
-    ].join(" "),
-  );
-}
-
-function printHead(): void {
-  const columns = ["per second", "p50 ms", "p99 ms", "CPU us each", "bytes written each"];
-  console.log(["lenj/etcd=ratio".padEnd(38), ...columns.map((column) => column.padStart(22))].join(" "));
-}
-
-function printFigure({ name, unit, value, better }: Figure, theirs: number): void {
-  console.log(
-    `${name.padEnd(50)} ${`${short(value)}/${short(theirs)}=${(value / theirs).toFixed(2)}`.padStart(24)} ${unit}, ${better} is better`,
-  );
-}
-
-function short(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
