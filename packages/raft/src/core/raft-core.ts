@@ -18,6 +18,7 @@ import { RaftLog } from "../log/raft-log.js";
 import { Progress } from "../tracker/progress.js";
 import { type ConfState, type MemberID, type Message, noMember, type ReadState, type Role, type Term } from "../types.js";
 import type { ResolvedConfig } from "./config.js";
+import { HeldProposals } from "./held-proposals.js";
 import { LeaderLease } from "./leader-lease.js";
 import { ReadQueue } from "./read-queue.js";
 import type { LeaderRole, RoleState } from "./role.js";
@@ -42,6 +43,7 @@ export class RaftCore {
   messages: Message[] = [];
   messagesAfterPersist: Message[] = [];
   readStates: ReadState[] = [];
+  readonly heldProposals: HeldProposals;
   /** Term whose own vote is not durable yet; 0 for none. */
   unpersistedVoteTerm: Term = 0;
 
@@ -51,6 +53,7 @@ export class RaftCore {
   ) {
     const { hardState, confState } = config.storage.initialState();
     this.id = config.id;
+    this.heldProposals = new HeldProposals(2 * config.electionTicks);
     this.#random = config.random;
     this.#logger = config.logger;
     this.term = hardState.term;

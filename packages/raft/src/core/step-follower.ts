@@ -3,8 +3,10 @@ import {
   type AppMessage,
   type HeartbeatMessage,
   type LogIndex,
+  type MemberID,
   type Message,
   noMember,
+  type PropMessage,
   type SnapMessage,
   type Snapshot,
 } from "../types.js";
@@ -27,7 +29,7 @@ export function stepFollower(core: RaftCore, role: FollowerRole, message: Messag
       onSnapshot(core, message);
       break;
     case "prop":
-      if (!core.config.disableProposalForwarding) forward(core, role, message);
+      if (!core.config.disableProposalForwarding) onProposal(core, role, message);
       break;
     case "transferLeader":
       forward(core, role, message);
@@ -54,6 +56,17 @@ export function stepFollower(core: RaftCore, role: FollowerRole, message: Messag
   }
 }
 
+/** The sender took us for the leader. By now it may lead itself. */
+function onProposal(core: RaftCore, role: FollowerRole, message: PropMessage): void {
+  if (role.leaderID === noMember) core.heldProposals.hold(message, core.ticks);
+  else sendOn(core, role.leaderID, message);
+}
+
+/** Comes to an end: who leads a term, or knows its leader, is never behind that term, and only a newer one makes it send on in turn. */
+function sendOn(core: RaftCore, leaderID: MemberID, message: PropMessage): void {
+  core.send({ ...message, from: core.id, to: leaderID });
+}
+
 /** Sends a request on to the leader, if one is known and it is not the leader that sent it here. */
 export function forward(core: RaftCore, role: FollowerRole, message: Message): void {
   if (role.leaderID === noMember || role.leaderID === message.from) return;
@@ -67,6 +80,7 @@ function onLeaderHeard(core: RaftCore, role: FollowerRole, leaderID: bigint): vo
   );
   core.electionElapsedTicks = 0;
   role.leaderID = leaderID;
+  if (!core.heldProposals.isEmpty) for (const message of core.heldProposals.take(core.ticks)) sendOn(core, leaderID, message);
 }
 
 /** AppendEntries, §5.3. */

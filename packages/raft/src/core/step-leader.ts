@@ -14,7 +14,8 @@ const noData = new Uint8Array(0);
 export function stepLeader(core: RaftCore, role: LeaderRole, message: Message): void {
   switch (message.type) {
     case "prop":
-      onForwardedProposal(core, role, message);
+      if (role.transferee !== noMember) core.heldProposals.hold(message, core.ticks);
+      else onForwardedProposal(core, role, message);
       break;
     case "readIndex":
       onReadRequest(core, role, message);
@@ -59,6 +60,12 @@ export function proposeAsLeader(core: RaftCore, role: LeaderRole, entries: reado
     return "tooManyUncommitted";
   appendAsLeader(core, role, entries, bytes);
   return "appended";
+}
+
+/** Takes what was held while nobody took proposals. */
+export function takeHeldProposals(core: RaftCore, role: LeaderRole): void {
+  if (core.heldProposals.isEmpty || role.transferee !== noMember) return;
+  for (const message of core.heldProposals.take(core.ticks)) onForwardedProposal(core, role, message);
 }
 
 function onForwardedProposal(core: RaftCore, role: LeaderRole, message: PropMessage): void {

@@ -6,7 +6,7 @@ import { maybeLeaveJoint } from "./membership.js";
 import type { RaftCore } from "./raft-core.js";
 import { bestVoter, sendHeartbeats } from "./replication.js";
 import type { LeaderRole } from "./role.js";
-import { startTransfer } from "./step-leader.js";
+import { startTransfer, takeHeldProposals } from "./step-leader.js";
 
 /** One tick of logical time. `oldestWriteTicks`: age of the oldest write that is not durable yet. */
 export function tick(core: RaftCore, oldestWriteTicks: number): void {
@@ -29,6 +29,7 @@ function tickLeader(core: RaftCore, role: LeaderRole, oldestWriteTicks: number):
     role.transferee = noMember;
   }
   if (!checkDisk(core, role, oldestWriteTicks)) return;
+  takeHeldProposals(core, role);
   maybeLeaveJoint(core, role);
   if (role.heartbeatElapsedTicks >= core.config.heartbeatTicks) {
     role.heartbeatElapsedTicks = 0;
