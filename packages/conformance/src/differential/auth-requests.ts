@@ -13,6 +13,9 @@ export interface KeySource {
 }
 
 export class AuthRequests {
+  /** By key, in hex. */
+  readonly #ends = new Map<string, Buffer>();
+
   constructor(
     private readonly random: Random,
     private readonly keys: KeySource,
@@ -51,7 +54,7 @@ export class AuthRequests {
       case 7:
         return { name: "Auth/RoleDelete", message: { role } };
       case 8:
-        return { name: "Auth/RoleRevokePermission", message: { role, key: this.keys.key(), rangeEnd: this.keys.end() } };
+        return this.#revoke(role);
       case 9:
       case 10:
         return { name: "Auth/AuthEnable", message: {} };
@@ -87,16 +90,34 @@ export class AuthRequests {
     };
   }
 
+  /** Every other time of what was granted, to somebody. */
+  #revoke(role: string): UnaryRequest {
+    const [key, end] = [this.keys.key(), this.keys.end()];
+    const granted = this.#ends.get(key.toString("hex"));
+    const rangeEnd = granted !== undefined && this.random.below(2) === 0 ? granted : end;
+    return { name: "Auth/RoleRevokePermission", message: { role, key, rangeEnd } };
+  }
+
   #grant(role: string): UnaryRequest {
     const permType = this.#pick([authpb.Permission_Type.READ, authpb.Permission_Type.WRITE, authpb.Permission_Type.READWRITE]);
     const [drawn, end] = [this.keys.key(), this.keys.end()];
     const key = drawn.length === 0 ? Buffer.from("a") : drawn;
     // 3.4 takes ranges that are none; later releases refuse them.
     const isRange = end.length === 0 || end.equals(Buffer.of(0)) || Buffer.compare(key, end) < 0;
-    return {
-      name: "Auth/RoleGrantPermission",
-      message: { name: role, perm: { permType, key, rangeEnd: isRange ? end : Buffer.alloc(0) } },
-    };
+    const rangeEnd = this.#endOf(key, isRange ? end : Buffer.alloc(0));
+    return { name: "Auth/RoleGrantPermission", message: { name: role, perm: { permType, key, rangeEnd } } };
+  }
+
+  /**
+   * One end a key, the first that is drawn. With more, etcd of all releases compares a grant with one of the key's permissions only, and
+   * where that has another end adds a second for the same range instead of changing the first: who may do less by now may still do all.
+   * We change it, and the two would no longer let the same through.
+   */
+  #endOf(key: Buffer, drawn: Buffer): Buffer {
+    const name = key.toString("hex");
+    const end = this.#ends.get(name) ?? drawn;
+    this.#ends.set(name, end);
+    return end;
   }
 
   #pick<T>(from: readonly T[]): T {

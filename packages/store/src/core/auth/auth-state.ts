@@ -159,7 +159,10 @@ export class AuthState {
     this.#commit();
   }
 
-  /** Replaces the permission on exactly this range, or adds one. */
+  /**
+   * Replaces the permission on exactly this range, or adds one. Upstream compares with only one of the permissions of the key, and may leave
+   * the old one in force beside the new.
+   */
   grantPermission({ name, perm }: etcdserverpb.AuthRoleGrantPermissionRequest): void {
     if (perm === undefined) throw new StoreError("PERMISSION_NOT_GIVEN");
     if (!isValidPermissionRange(perm.key, perm.rangeEnd)) throw new StoreError("INVALID_AUTH_MGMT");
