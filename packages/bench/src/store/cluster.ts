@@ -20,6 +20,8 @@ const quietShare = 0.15;
 const quietMsMax = 60_000;
 const pollMs = 10;
 
+const running = new Set<BenchCluster>();
+
 export type ClusterName = "lenj" | "etcd";
 
 export interface ClusterOptions {
@@ -42,6 +44,7 @@ export class BenchCluster {
     const ports: { client: number; peer: number }[] = [];
     for (let n = 0; n < memberCount; n += 1) ports.push({ client: await freePort(), peer: await freePort() });
     const cluster = new BenchCluster(options, ports);
+    running.add(cluster);
     cluster.startMembers();
     await cluster.untilWritable();
     return cluster;
@@ -87,6 +90,12 @@ export class BenchCluster {
 
   async close(): Promise<void> {
     await Promise.all([...this.ports.keys()].map((n) => this.stopMember(n, "SIGKILL")));
+    running.delete(this);
+  }
+
+  /** Ends every cluster that was started and not closed, also one that is still starting. */
+  static async closeAll(): Promise<void> {
+    await Promise.all([...running].map((cluster) => cluster.close()));
   }
 
   /** A client that prefers the given member, and goes on to the next when that fails. */

@@ -41,6 +41,16 @@ export async function benchStore(argv: readonly string[]): Promise<void> {
       throw new Error(`${program} is not installed (Debian package ${debianPackage})`);
   const settings: Settings = { ...values, keys: values.million ? million : values.keys };
   const folder = mkdtempSync(`${tmpdir()}/lenj-bench-`);
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
+  // Members are in sessions of their own: nobody else would end them.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      // Its failure leaves nothing to be done but to go.
+      void BenchCluster.closeAll().finally(() => {
+        removeFolder();
+        process.exit(1);
+      });
+    });
   try {
     const certificates = values.tls ? await createCertificates(folder) : undefined;
     printHead(about(settings, values.tls));
@@ -54,7 +64,7 @@ export async function benchStore(argv: readonly string[]): Promise<void> {
     );
     for (const name of wanted.filter(isAlone)) await run([name], false);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder();
   }
 }
 
