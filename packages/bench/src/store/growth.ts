@@ -28,8 +28,16 @@ const probes: readonly Probe[] = [
   {
     name: `list of ${listLength} keys`,
     count: 200,
-    ask: (client, keys) =>
-      client.range({ key: nameOf(randomInt(Math.max(1, keys - listLength))), rangeEnd: Buffer.from("key0"), limit: listLength }),
+    ask: (client, keys) => {
+      const first = randomInt(Math.max(1, keys - listLength));
+      return client.range({ key: nameOf(first), rangeEnd: nameOf(first + listLength) });
+    },
+  },
+  // Each page of a list says how many keys there are from there on.
+  {
+    name: `first ${listLength} of all keys`,
+    count: 100,
+    ask: (client) => client.range({ key: nameOf(0), rangeEnd: Buffer.from("key0"), limit: listLength }),
   },
 ];
 
