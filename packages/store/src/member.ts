@@ -8,7 +8,7 @@
 import { mkdirSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import { etcdserverpb } from "@lenj/proto/etcd";
-import type { ClusterInfoReply, SnapshotChunk } from "@lenj/proto/raft";
+import type { ClusterInfoReply, FetchStateRequest, SnapshotChunk } from "@lenj/proto/raft";
 import type { RpcCall } from "@lenj/rpc-server";
 import type { HashReport } from "./core/compare-hashes.js";
 import { StoreError, toGrpcStatus } from "./core/errors.js";
@@ -23,7 +23,8 @@ import type { LevelBackend } from "./drivers/level/level-backend.js";
 import type { LevelLog } from "./drivers/level/level-log.js";
 import { PeerCounts } from "./drivers/peer/peer-counts.js";
 import { peerService, peerServiceDefinition, toPeerStatus } from "./drivers/peer/peer-service.js";
-import { stateChunks } from "./drivers/peer/snapshot-files.js";
+import { partialStates } from "./drivers/peer/snapshot-files.js";
+import { StateReceiver } from "./drivers/peer/state-receiver.js";
 import type { QuotaKeeper } from "./drivers/quota-keeper.js";
 import { forwardTo } from "./forward-to.js";
 import type { Identity } from "./identity.js";
@@ -263,11 +264,11 @@ export class Member {
   }
 
   /** Only a leader that others confirm gives its state away. */
-  async #leadersState(): Promise<AsyncIterable<SnapshotChunk>> {
-    const { replica, backend } = this.#opened;
+  async #leadersState(request: FetchStateRequest): Promise<AsyncIterable<SnapshotChunk>> {
+    const { replica, transport } = this.#opened;
     if (!replica.isLeader) throw new StoreError("NOT_LEADER");
     await replica.linearizable();
-    return stateChunks(backend, { clusterId: this.identity.clusterID, message: undefined });
+    return transport.stateFor(request);
   }
 
   /** Tells the cluster this member's name and client addresses, once it is a member of it. */
@@ -310,16 +311,14 @@ export class Member {
       peerService(
         {
           ...this.identity,
-          folder: memberFolder(config),
           counts: this.measures.peerCounts,
           nowMs: () => clock.monotonicMs(),
-          isOutOfService: () => this.#recovery !== undefined,
           hashAt: async (revision) => {
             await this.replica.linearizable();
             return this.localHash(revision);
           },
           quarantine: (majority) => this.quarantine(majority),
-          leadersState: () => this.#leadersState(),
+          leadersState: (request) => this.#leadersState(request),
           appliedIndex: () => this.replica.appliedIndex,
           isRemoved: (id) => this.replica.state.members.isRemoved(id),
           step: (messages) => this.replica.step(messages),
@@ -327,8 +326,15 @@ export class Member {
           promote: (id) => this.#opened.membership.promoteHere(id),
           localRenew: (id) => this.#opened.leases.localRenew(id),
           localTimes: (id) => this.#opened.leases.localTimes(id),
-          replaceState: () => this.#replaceState(),
         },
+        new StateReceiver({
+          ...{ clusterID: this.identity.clusterID, counts: this.measures.peerCounts, clock, logger },
+          partials: partialStates(memberFolder(config)),
+          appliedIndex: () => this.replica.appliedIndex,
+          isOutOfService: () => this.#recovery !== undefined,
+          replaceState: () => this.#replaceState(),
+          signal: this.#closing.signal,
+        }),
         logger,
       ),
     );

@@ -76,7 +76,8 @@ export async function open(parts: MemberParts, identity: Identity, initialPeers:
       memberID: identity.memberID,
       credentials: (target, isSecure) => peerCredentials(config.peerTLS, target, isSecure),
       tls: (target) => peerTLS(config.peerTLS, target),
-      ...{ backend, counts: peerCounts, clock, logger },
+      ...{ backend, counts: peerCounts, clock, random, logger },
+      logBegin: () => memoryLog.firstIndex() - 1,
     });
     const replica = new Replica(
       {

@@ -7,7 +7,7 @@
 import { type HashReport, judgeHashes } from "./core/compare-hashes.js";
 import { DataDamaged } from "./core/errors.js";
 import { peerCredentials } from "./drivers/peer/peer-client.js";
-import { hasIncoming } from "./drivers/peer/snapshot-files.js";
+import { dropPartials, hasIncoming } from "./drivers/peer/snapshot-files.js";
 import { fetchState } from "./drivers/peer/state-refill.js";
 import type { Identity } from "./identity.js";
 import { closeOpened, type MemberParts, memberFolder, type Opened, open } from "./opened.js";
@@ -50,6 +50,7 @@ export function quarantineMark(
     );
   }
   logger.error("Quarantined: this member's data is damaged. It serves nobody until it has the leader's state", who);
+  dropPartials(memberFolder(config));
   writeQuarantine(memberFolder(config), { reason, peers, isRefilled: false });
 }
 

@@ -20,6 +20,18 @@ const peerCounters: Readonly<Record<string, PeerReading>> = {
     (count) => count.snapshotsReceived.succeeded,
   ],
   etcd_network_snapshot_receive_failures: ["Total number of snapshot receive failures", "From", (count) => count.snapshotsReceived.failed],
+  lenj_store_snapshot_send_bytes_total: ["Bytes of rows sent in snapshots.", "To", (count) => count.snapshotsSent.bytes],
+  lenj_store_snapshot_receive_bytes_total: ["Bytes of rows received in snapshots.", "From", (count) => count.snapshotsReceived.bytes],
+  lenj_store_snapshot_send_resumed_total: [
+    "Snapshot sends that went on where one broke off.",
+    "To",
+    (count) => count.snapshotsSent.resumed,
+  ],
+  lenj_store_snapshot_receive_resumed_total: [
+    "Snapshot receives that went on where one broke off.",
+    "From",
+    (count) => count.snapshotsReceived.resumed,
+  ],
 };
 
 const peerGauges: Readonly<Record<string, PeerReading>> = {

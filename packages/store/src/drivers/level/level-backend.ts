@@ -8,7 +8,7 @@
 
 import { type Clock, invariant, type Timer } from "@lenj/base";
 import type { Backend, Table } from "@lenj/mvcc";
-import { encodeApplied } from "../../core/command.js";
+import { decodeApplied, encodeApplied } from "../../core/command.js";
 import { StoreError } from "../../core/errors.js";
 import type { DatabaseView, LevelDatabase, WriteOperation } from "./level-database.js";
 
@@ -105,9 +105,25 @@ export class LevelBackend implements Backend {
     return this.database.view();
   }
 
-  /** Every stored row of the state, keys with prefix, for snapshots. Only what is durable: call flush() before. */
-  async *allRows(): AsyncGenerator<readonly (readonly [key: Buffer, value: Buffer])[], void, undefined> {
-    for await (const chunk of this.database.rows(new Uint8Array(0), Uint8Array.of(0xff))) {
+  /** What is applied in a view. */
+  async appliedIn(view: DatabaseView): Promise<{ readonly index: number; readonly term: number }> {
+    const key = fullKey("meta", appliedKey);
+    for await (const rows of this.database.rows(key, successorOf(key), view)) {
+      for (const [, value] of rows) return decodeApplied(value);
+    }
+    return { index: 0, term: 0 };
+  }
+
+  /** Every stored row of the state after a key, keys with prefix, for snapshots. Only what is durable: call flush() before. */
+  async *allRows({
+    view,
+    after = new Uint8Array(0),
+  }: {
+    readonly view?: DatabaseView;
+    readonly after?: Uint8Array;
+  } = {}): AsyncGenerator<readonly (readonly [key: Buffer, value: Buffer])[], void, undefined> {
+    const begin = after.length === 0 ? after : successorOf(after);
+    for await (const chunk of this.database.rows(begin, Uint8Array.of(0xff), view)) {
       yield chunk.filter(([key]) => key[0] !== markPrefix);
     }
   }
@@ -200,6 +216,9 @@ function fullKey(table: Table, key: Uint8Array): Buffer {
   full.set(key, 1);
   return full;
 }
+
+/** The next key in order. */
+const successorOf = (key: Uint8Array): Buffer => Buffer.concat([key, Uint8Array.of(0)]);
 
 function markKey(mark: number): Buffer {
   const key = Buffer.allocUnsafe(9);

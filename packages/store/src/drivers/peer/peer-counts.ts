@@ -8,6 +8,10 @@ export class SnapshotCounts {
   inflight = 0;
   succeeded = 0;
   failed = 0;
+  /** Of rows, in all transfers. */
+  bytes = 0;
+  /** Transfers that went on where one before broke off. */
+  resumed = 0;
   /** In milliseconds. Upstream's buckets. */
   readonly took = new CountingHistogram(doubling(100, 10));
 }

@@ -26,8 +26,8 @@ import type { HashReport } from "../../core/compare-hashes.js";
 import { grpcStatus, toGrpcStatus } from "../../core/errors.js";
 import { PacedStream } from "../../services/paced-stream.js";
 import { decodeFrame, type ReceivedFrame } from "./frame-codec.js";
-import { onSnapshotOver, type PeerCounts, type SnapshotCounts } from "./peer-counts.js";
-import { IncomingState } from "./snapshot-files.js";
+import type { PeerCounts } from "./peer-counts.js";
+import type { StateReceiver } from "./state-receiver.js";
 
 /** The generated service, with the stream's frames read by a codec of their own. */
 export const peerServiceDefinition = {
@@ -48,17 +48,11 @@ export interface PeerReceiver {
   promote(id: bigint): Promise<void>;
   localRenew(id: bigint): Promise<number | undefined>;
   localTimes(id: bigint): { readonly remainingSeconds: number; readonly grantedSeconds: number } | undefined;
-  /** Its data is being opened anew, or fetched: nothing may be pushed to it. */
-  isOutOfService(): boolean;
-  /** Where incoming states are gathered. */
-  readonly folder: string;
   hashAt(revision: number): Promise<HashReport>;
   /** Resolves once this member has compared and, where it differs, is on its way out of service. */
   quarantine(majority: HashReport): Promise<boolean>;
   /** What to send to a member that lost its state. Rejects with NOT_LEADER. */
-  leadersState(): Promise<AsyncIterable<SnapshotChunk>>;
-  /** A complete state waits in `folder`; resolves once it is in use. */
-  replaceState(): Promise<void>;
+  leadersState(request: FetchStateRequest): Promise<AsyncIterable<SnapshotChunk>>;
 }
 
 /** Tells a member that it is none any more. */
@@ -80,20 +74,19 @@ export function toPeerStatus(error: unknown): RpcStatus {
   return error instanceof PeerRefused ? { code: error.grpcCode, details: error.message } : toGrpcStatus(error);
 }
 
-export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers {
+export function peerService(receiver: PeerReceiver, states: StateReceiver, logger: Logger): RpcHandlers {
   return {
     exchange: (stream: RpcDuplexStream<ReceivedFrame, PeerReply>) => exchange(stream, receiver, logger),
     installSnapshot: (stream: RpcDuplexStream<SnapshotChunk, SnapshotReply>) => {
-      receiveSnapshot(stream, receiver, logger).then(
-        () => {
-          stream.write({});
-          stream.end();
-        },
-        (error: unknown) => {
-          logger.warn("Snapshot refused", { error });
-          stream.fail(new PeerRefused(grpcStatus.ABORTED, error instanceof Error ? error.message : String(error)));
-        },
-      );
+      states
+        .receive(messagesOf(stream), (reply) => stream.write(reply))
+        .then(
+          () => stream.end(),
+          (error: unknown) => {
+            logger.warn("Snapshot refused", { error });
+            stream.fail(new PeerRefused(grpcStatus.ABORTED, error instanceof Error ? error.message : String(error)));
+          },
+        );
     },
     renewLease: async ({ id }: LeaseRenewRequest): Promise<LeaseRenewReply> => {
       const ttlSeconds = await receiver.localRenew(id);
@@ -121,8 +114,9 @@ export function peerService(receiver: PeerReceiver, logger: Logger): RpcHandlers
       const { memberId: memberID, ...hashed } = majority;
       return { quarantined: await receiver.quarantine({ memberID, ...hashed }) };
     },
-    fetchState: ({ clusterId, memberId }: FetchStateRequest, stream: RpcServerStream<SnapshotChunk>): void => {
-      sendState(stream, receiver, clusterId).then(
+    fetchState: (request: FetchStateRequest, stream: RpcServerStream<SnapshotChunk>): void => {
+      const { memberId } = request;
+      sendState(stream, receiver, request).then(
         () => {
           logger.info("Sent state to a member that lost its own", { member: memberId.toString(16) });
           stream.end();
@@ -146,10 +140,10 @@ function checkCluster({ clusterID }: PeerReceiver, other: bigint): void {
     throw new PeerRefused(grpcStatus.FAILED_PRECONDITION, `cluster ID mismatch: ${other.toString(16)} is not ${clusterID.toString(16)}`);
 }
 
-async function sendState(stream: RpcServerStream<SnapshotChunk>, receiver: PeerReceiver, clusterId: bigint): Promise<void> {
+async function sendState(stream: RpcServerStream<SnapshotChunk>, receiver: PeerReceiver, request: FetchStateRequest): Promise<void> {
   const paced = new PacedStream(stream);
-  checkCluster(receiver, clusterId);
-  for await (const chunk of await receiver.leadersState()) await paced.write(chunk);
+  checkCluster(receiver, request.clusterId);
+  for await (const chunk of await receiver.leadersState(request)) await paced.write(chunk);
 }
 
 function exchange(stream: RpcDuplexStream<ReceivedFrame, PeerReply>, receiver: PeerReceiver, logger: Logger): void {
@@ -182,62 +176,6 @@ function exchange(stream: RpcDuplexStream<ReceivedFrame, PeerReply>, receiver: P
     receiver.step(messages);
   };
   stream.onHalfClose = () => stream.end();
-}
-
-/** Members of this process that are receiving a state; the folder holds one at a time. */
-const receiving = new WeakSet<PeerReceiver>();
-
-async function receiveSnapshot(
-  stream: RpcDuplexStream<SnapshotChunk, SnapshotReply>,
-  receiver: PeerReceiver,
-  logger: Logger,
-): Promise<void> {
-  const chunks = messagesOf(stream);
-  if (receiver.isOutOfService()) throw new Error("this member is out of service");
-  if (receiving.has(receiver)) throw new Error("another snapshot is being received");
-  receiving.add(receiver);
-  try {
-    if (await takeSnapshot(chunks, receiver, logger)) await receiver.replaceState();
-  } finally {
-    receiving.delete(receiver);
-  }
-}
-
-/** Returns false when the state here is as new already: a late snapshot must not take it back. */
-async function takeSnapshot(chunks: AsyncIterable<SnapshotChunk>, receiver: PeerReceiver, logger: Logger): Promise<boolean> {
-  const incoming = await IncomingState.start(receiver.folder);
-  const startedMs = receiver.nowMs();
-  let [isComplete, isLate] = [false, false];
-  let counts: SnapshotCounts | undefined;
-  try {
-    for await (const { chunk } of chunks) {
-      if (receiver.isOutOfService()) throw new Error("this member is out of service");
-      if (chunk?.$case === "header") {
-        if (chunk.value.clusterId !== receiver.clusterID) throw new Error("cluster ID mismatch");
-        const index = chunk.value.message?.snapshot?.index ?? 0;
-        isLate = index <= receiver.appliedIndex();
-        counts = receiver.counts.of(chunk.value.message?.from ?? 0n).snapshotsReceived;
-        counts.inflight += 1;
-        logger.info("Receiving snapshot", { index });
-      } else if (isLate) continue;
-      else if (chunk?.$case === "data") await incoming.write(chunk.value);
-      else if (chunk?.$case === "trailer") {
-        const endedMs = receiver.nowMs();
-        await incoming.finish(chunk.value);
-        receiver.counts.stateSynced.observe(receiver.nowMs() - endedMs);
-        receiver.counts.stateSaved.observe(receiver.nowMs() - startedMs);
-        isComplete = true;
-      }
-    }
-    if (!isComplete && !isLate) throw new Error("the snapshot ended early");
-  } catch (error) {
-    if (!isComplete) await incoming.abandon();
-    throw error;
-  } finally {
-    if (counts !== undefined) onSnapshotOver(counts, isComplete || isLate, receiver.nowMs() - startedMs);
-  }
-  if (isLate) await incoming.abandon();
-  return !isLate;
 }
 
 /** What a client sends, taken one by one: the sender waits while one is worked on. */

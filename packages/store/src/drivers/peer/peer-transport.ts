@@ -1,11 +1,19 @@
 // The ways to all peers of a member.
 //
-// Owns:  the links, snapshots under way to peers.
+// Owns:  the links, and who sends snapshots by them.
 // Not:   what messages mean (raft), what peers send here (peer-service).
 
 import { type ChannelCredentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import type { Clock, Logger } from "@lenj/base";
-import type { LeaseRenewReply, LeaseTimesReply, PeerHashReply, PromoteReply, QuarantineReply, SnapshotChunk } from "@lenj/proto/raft";
+import type { Clock, Logger, Random } from "@lenj/base";
+import type {
+  FetchStateRequest,
+  LeaseRenewReply,
+  LeaseTimesReply,
+  PeerHashReply,
+  PromoteReply,
+  QuarantineReply,
+  SnapshotChunk,
+} from "@lenj/proto/raft";
 import type { Message, SnapMessage } from "@lenj/raft";
 import type { ClientTLS } from "@lenj/rpc-server";
 import type { HashReport } from "../../core/compare-hashes.js";
@@ -15,11 +23,11 @@ import type { PromotionForwarder } from "../../services/membership-changes.js";
 import type { LeaseForwarder } from "../lease-keeper.js";
 import type { LevelBackend } from "../level/level-backend.js";
 import type { VersionForwarder } from "../version-monitor.js";
-import { encodeMessage } from "./message-codec.js";
 import { clusterInfoOf } from "./peer-client.js";
-import { onSnapshotOver, type PeerCounts } from "./peer-counts.js";
+import type { PeerCounts } from "./peer-counts.js";
 import { callTimeoutMs, PeerLink } from "./peer-link.js";
-import { stateChunks } from "./snapshot-files.js";
+import { GrpcStateChannel } from "./state-channel.js";
+import { StateSender } from "./state-sender.js";
 
 const versionTimeoutMs = 1_000;
 
@@ -30,6 +38,9 @@ export interface PeerTransportOptions {
   readonly credentials: (target: string, isSecure: boolean) => ChannelCredentials;
   readonly tls: (target: string) => ClientTLS;
   readonly backend: LevelBackend;
+  readonly random: Random;
+  /** Entries after this one are in the log. */
+  readonly logBegin: () => number;
   readonly counts: PeerCounts;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -45,10 +56,12 @@ export interface PeerEvents {
 
 export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, PromotionForwarder, VersionForwarder {
   readonly #links = new Map<bigint, { readonly url: string; readonly link: PeerLink }>();
-  readonly #sendingSnapshot = new Set<bigint>();
+  readonly #sender: StateSender;
   events: PeerEvents = { onUnreachable: () => {}, onSnapshotSent: () => {}, onRemoved: () => {} };
 
-  constructor(readonly options: PeerTransportOptions) {}
+  constructor(readonly options: PeerTransportOptions) {
+    this.#sender = new StateSender({ ...options, onSent: (id, ok) => this.events.onSnapshotSent(id, ok) });
+  }
 
   setPeers(peers: readonly PeerAddress[]): void {
     const wanted = new Map(peers.map((peer) => [peer.id, peer.peerURLs[0] ?? ""]));
@@ -66,35 +79,13 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
 
   sendSnapshot(message: SnapMessage): void {
     const link = this.#links.get(message.to)?.link;
-    // One at a time to each peer: the core asks again.
-    if (link === undefined || this.#sendingSnapshot.has(message.to)) {
-      if (link === undefined) this.events.onSnapshotSent(message.to, false);
-      return;
-    }
-    this.#sendingSnapshot.add(message.to);
-    const fields = { peer: message.to.toString(16), index: message.snapshot.metadata.index };
-    this.options.logger.info("Sending snapshot", fields);
-    const { clock } = this.options;
-    const counts = this.options.counts.of(message.to).snapshotsSent;
-    const startedMs = clock.monotonicMs();
-    counts.inflight += 1;
-    this.#stream(link, message)
-      .then(
-        () => {
-          this.options.logger.info("Sent snapshot", fields);
-          return true;
-        },
-        (error: unknown) => {
-          this.options.logger.warn("Snapshot did not arrive", { ...fields, error });
-          return false;
-        },
-      )
-      .then((ok) => {
-        this.#sendingSnapshot.delete(message.to);
-        onSnapshotOver(counts, ok, clock.monotonicMs() - startedMs);
-        this.events.onSnapshotSent(message.to, ok);
-      })
-      .catch(() => {});
+    if (link === undefined) this.events.onSnapshotSent(message.to, false);
+    else this.#sender.send(message, () => new GrpcStateChannel(link.client));
+  }
+
+  /** What to send to a member that asks for a state, and may have part of one. */
+  stateFor(request: FetchStateRequest): Promise<AsyncIterable<SnapshotChunk>> {
+    return this.#sender.answer(request);
   }
 
   connectedForMs(id: bigint): number | undefined {
@@ -168,10 +159,10 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
     );
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    await this.#sender.close();
     for (const { link } of this.#links.values()) link.close();
     this.#links.clear();
-    return Promise.resolve();
   }
 
   #call<T>(peerID: bigint, ask: (link: PeerLink, done: (error: ServiceError | null, value: T) => void) => void): Promise<T> {
@@ -193,28 +184,6 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
       ...{ clock, logger },
       onUnreachable: () => this.events.onUnreachable(id),
       onRemoved: () => this.events.onRemoved(),
-    });
-  }
-
-  /** Streams every durable row; the state may be newer than the message says, which the receiver sees from the rows. */
-  async #stream(link: PeerLink, message: SnapMessage): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const stream = link.client.installSnapshot((error: ServiceError | null) => (error === null ? resolve() : reject(error)));
-      const write = (chunk: SnapshotChunk): Promise<void> => {
-        if (stream.write(chunk)) return Promise.resolve();
-        return new Promise((drained) => {
-          stream.once("drain", drained);
-          stream.once("close", drained);
-        });
-      };
-      (async () => {
-        const header = { clusterId: this.options.clusterID, message: encodeMessage(message) };
-        for await (const chunk of stateChunks(this.options.backend, header)) await write(chunk);
-        stream.end();
-      })().catch((error: unknown) => {
-        stream.cancel();
-        reject(error as Error);
-      });
     });
   }
 }

@@ -1,87 +1,46 @@
-// A member's state arriving as a whole: written beside the one in use, put in its place by the next opening of the member.
+// Where states that arrive as a whole lie on disk.
 //
 // I1. The folder `incoming.complete` exists only with every row on disk and its checksum right.
 // I2. Putting it in place is repeated by the next start until it is done, whenever a crash comes.
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { crc32 } from "node:zlib";
-import type { SnapshotChunk, SnapshotHeader } from "@lenj/proto/raft";
-import type { LevelBackend } from "../level/level-backend.js";
-import { LevelDatabase, type WriteOperation } from "../level/level-database.js";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import type { StateName } from "@lenj/proto/raft";
+import { LevelDatabase } from "../level/level-database.js";
+import type { PartialStates } from "./incoming-state.js";
 
-const partial = (folder: string): string => `${folder}/incoming`;
 export const completeFolder = (folder: string): string => `${folder}/incoming.complete`;
 
-/** One chunk of rows: for each, key length and value length in four bytes each, then both. */
-export function encodeRows(rows: readonly (readonly [Uint8Array, Uint8Array])[]): Buffer {
-  return Buffer.concat(
-    rows.flatMap(([key, value]) => {
-      const head = Buffer.alloc(8);
-      head.writeUInt32BE(key.length, 0);
-      head.writeUInt32BE(value.length, 4);
-      return [head, key, value];
-    }),
-  );
+const partialPattern = /^incoming-([0-9a-f]+)-([0-9a-f]+)-(\d+)-(\d+)$/;
+
+const partialFolder = (folder: string, { from, id, index, term }: StateName): string =>
+  `${folder}/incoming-${from.toString(16)}-${id.toString(16)}-${index}-${term}`;
+
+/** `folder` is the member's. */
+export function partialStates(folder: string): PartialStates {
+  return {
+    list: () => {
+      if (!existsSync(folder)) return [];
+      return readdirSync(folder).flatMap((file) => {
+        const [, from, id, index, term] = partialPattern.exec(file) ?? [];
+        if (from === undefined || id === undefined) return [];
+        return [{ from: BigInt(`0x${from}`), id: Number.parseInt(id, 16), index: Number(index), term: Number(term) }];
+      });
+    },
+    open: (name) => {
+      mkdirSync(folder, { recursive: true });
+      return LevelDatabase.open(partialFolder(folder, name), { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: 1024 * 1024 });
+    },
+    drop: (name) => rmSync(partialFolder(folder, name), { recursive: true, force: true }),
+    complete: (name) => {
+      rmSync(completeFolder(folder), { recursive: true, force: true });
+      renameSync(partialFolder(folder, name), completeFolder(folder));
+    },
+  };
 }
 
-/** Header, every durable row, trailer. The state may be newer than the header says, which the receiver sees from the rows. */
-export async function* stateChunks(backend: LevelBackend, header: SnapshotHeader): AsyncGenerator<SnapshotChunk, void, undefined> {
-  await backend.flush();
-  let [sizeBytes, crc] = [0, 0];
-  yield { chunk: { $case: "header", value: header } };
-  for await (const rows of backend.allRows()) {
-    if (rows.length === 0) continue;
-    const data = encodeRows(rows);
-    sizeBytes += data.length;
-    crc = crc32(data, crc);
-    yield { chunk: { $case: "data", value: data } };
-  }
-  yield { chunk: { $case: "trailer", value: { sizeBytes, crc32: crc } } };
-}
-
-export class IncomingState {
-  #crc = 0;
-  #bytes = 0;
-
-  private constructor(
-    readonly folder: string,
-    readonly database: LevelDatabase,
-  ) {}
-
-  static async start(folder: string): Promise<IncomingState> {
-    rmSync(partial(folder), { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
-    return new IncomingState(
-      folder,
-      await LevelDatabase.open(partial(folder), { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: 1024 * 1024 }),
-    );
-  }
-
-  async write(chunk: Buffer): Promise<void> {
-    this.#crc = crc32(chunk, this.#crc);
-    this.#bytes += chunk.length;
-    const operations: WriteOperation[] = [];
-    for (let at = 0; at < chunk.length; ) {
-      const valueAt = at + 8 + chunk.readUInt32BE(at);
-      const end = valueAt + chunk.readUInt32BE(at + 4);
-      operations.push({ type: "put", key: chunk.subarray(at + 8, valueAt), value: chunk.subarray(valueAt, end) });
-      at = end;
-    }
-    await this.database.write(operations);
-  }
-
-  /** Throws when what arrived is not what was sent. */
-  async finish(trailer: { readonly sizeBytes: number; readonly crc32: number }): Promise<void> {
-    await this.database.close();
-    if (trailer.sizeBytes !== this.#bytes || trailer.crc32 !== this.#crc)
-      throw new Error(`Cannot take snapshot: ${this.#bytes} bytes arrived of ${trailer.sizeBytes}, or their checksum differs`);
-    rmSync(completeFolder(this.folder), { recursive: true, force: true });
-    renameSync(partial(this.folder), completeFolder(this.folder));
-  }
-
-  async abandon(): Promise<void> {
-    await this.database.close();
-    rmSync(partial(this.folder), { recursive: true, force: true });
-  }
+/** What arrived of a state before the member's own was found damaged may end before its log begins. */
+export function dropPartials(folder: string): void {
+  const partials = partialStates(folder);
+  for (const name of partials.list()) partials.drop(name);
 }
 
 /** Whether a complete state waits to be put in place. */

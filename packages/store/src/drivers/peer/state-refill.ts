@@ -6,10 +6,11 @@
 //     at least as far as the log of the asking member had been cut.
 import type { ChannelCredentials, Client } from "@grpc/grpc-js";
 import type { Clock, Logger } from "@lenj/base";
-import { PeerClient } from "@lenj/proto/raft";
+import { type FetchStateRequest, PeerClient } from "@lenj/proto/raft";
 import type { PeerAddress } from "../../replica/ports.js";
+import { IncomingState, type PartialStates } from "./incoming-state.js";
 import { peerChannelOptions } from "./peer-link.js";
-import { IncomingState } from "./snapshot-files.js";
+import { partialStates } from "./snapshot-files.js";
 
 const firstPauseMs = 250;
 const longestPauseMs = 5_000;
@@ -55,30 +56,48 @@ export async function fetchState(options: RefillOptions): Promise<void> {
 async function fetchFrom(url: string, options: RefillOptions): Promise<number> {
   const { host, protocol } = new URL(url);
   const client = new PeerClient(host, options.credentials(host, protocol === "https:"), peerChannelOptions(host));
-  const call = client.fetchState({ clusterId: options.clusterID, memberId: options.memberID });
+  const partials = partialStates(options.folder);
+  const held = await heldOf(partials, options.logger);
+  const call = client.fetchState({ clusterId: options.clusterID, memberId: options.memberID, ...held });
   const cancel = (): void => call.cancel();
   options.signal.addEventListener("abort", cancel);
   let incoming: IncomingState | undefined;
   try {
     let bytes: number | undefined;
     for await (const { chunk } of call) {
-      if (chunk?.$case === "header") incoming = await IncomingState.start(options.folder);
-      else if (incoming === undefined) throw new Error("the state came without its header");
-      else if (chunk?.$case === "data") await incoming.write(chunk.value);
+      if (chunk?.$case === "header") {
+        if (chunk.value.state === undefined) throw new Error("the state has no name");
+        incoming = await IncomingState.open(partials, chunk.value.state, options.logger);
+      } else if (incoming === undefined) throw new Error("the state came without its header");
+      else if (chunk?.$case === "begin") {
+        await incoming.begin(chunk.value, options.logger);
+        if (chunk.value.sizeBytes > 0) options.logger.info("Resuming the leader's state", { fromByte: chunk.value.sizeBytes });
+      } else if (chunk?.$case === "data") await incoming.write(chunk.value);
       else if (chunk?.$case === "trailer") {
-        await incoming.finish(chunk.value);
+        const complete = incoming;
         incoming = undefined;
+        await complete.finish(chunk.value);
         bytes = chunk.value.sizeBytes;
       }
     }
     if (bytes === undefined) throw new Error("the state ended early");
     return bytes;
   } finally {
-    await incoming?.abandon();
+    await incoming?.release();
     options.signal.removeEventListener("abort", cancel);
     call.cancel();
     (client as unknown as Client).close();
   }
+}
+
+/** What a fetch before this one left. */
+async function heldOf(partials: PartialStates, logger: Logger): Promise<Pick<FetchStateRequest, "state" | "held">> {
+  const [state] = partials.list();
+  if (state === undefined) return { state: undefined, held: undefined };
+  const incoming = await IncomingState.open(partials, state, logger);
+  const { held } = incoming;
+  await incoming.release();
+  return { state, held };
 }
 
 async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
