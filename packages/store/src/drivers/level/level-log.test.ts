@@ -1,29 +1,7 @@
 import type { Entry } from "@lenj/raft";
 import fc from "fast-check";
-import { LevelDatabase, type StorageEngine, type WriteOperation } from "./level-database.js";
+import { memoryDatabase } from "../../testing/memory-database.js";
 import { LevelLog } from "./level-log.js";
-
-/** An engine in memory, of which each open database sees the rows. */
-function memoryDatabase(rows: Map<string, Uint8Array>): LevelDatabase {
-  const nameOf = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
-  const engine: Partial<StorageEngine> = {
-    getSync: (key) => rows.get(nameOf(key)),
-    batch: (operations: readonly WriteOperation[]) => {
-      for (const operation of operations) {
-        if (operation.type === "del") rows.delete(nameOf(operation.key));
-        else rows.set(nameOf(operation.key), operation.value);
-      }
-      return Promise.resolve();
-    },
-    iterator: ({ gte, lt }) => {
-      const wanted = [...rows].filter(([name]) => name >= nameOf(gte) && name < nameOf(lt)).sort(([a], [b]) => (a < b ? -1 : 1));
-      const left = wanted.map(([name, value]): [Uint8Array, Uint8Array] => [Buffer.from(name, "latin1"), value]);
-      return { nextv: (size) => Promise.resolve(left.splice(0, size)), close: () => Promise.resolve() };
-    },
-    close: () => Promise.resolve(),
-  };
-  return new LevelDatabase(engine as StorageEngine, "memory");
-}
 
 const entryAt = (index: number, term: number, size = 3): Entry => ({
   index,
