@@ -3,7 +3,7 @@ import { type Clock, type Logger, type Random, SystemClock, SystemRandom } from 
 import type { Registry } from "prom-client";
 import { boolFlag, type FlagSpecs, type FlagValues, formatUsage, type ParsedFlags, parseFlags, stringFlag } from "./flags.js";
 import { HealthChecks } from "./health.js";
-import { createLogger, type LogFormat } from "./logging.js";
+import { createLogger, type LogFormat, type LoggingChoice } from "./logging.js";
 import { createMetrics } from "./metrics.js";
 
 /** What a component is given to run in. */
@@ -36,6 +36,8 @@ export interface ComponentDefinition<F extends FlagSpecs> {
   readonly commandLine?: readonly string[];
   /** Everything wrong with the options beyond single flags; all of it is reported at once. */
   readonly validate?: (options: FlagValues<F>, given: ReadonlySet<string>) => readonly string[];
+  /** What flags of the component's own say about logging. Default: `--v` decides, and lines go to standard error. */
+  readonly logging?: (options: FlagValues<F>) => LoggingChoice;
   readonly start: (options: FlagValues<F>, context: ComponentContext) => Promise<RunningComponent>;
 }
 
@@ -71,10 +73,12 @@ export async function runComponent<F extends FlagSpecs>(definition: ComponentDef
     process.exitCode = 2;
     return;
   }
+  const logging = definition.logging?.(options) ?? {};
   const logger = createLogger({
+    ...logging,
     component: definition.name,
     format: common.logFormat as LogFormat,
-    level: Number(common.v) >= 4 ? "debug" : "info",
+    level: Number(common.v) >= 4 ? "debug" : (logging.level ?? "info"),
   });
   process.exitCode = await runUntilStopped(definition, options, logger);
   // Components own their resources; what is left then is idle keep-alive sockets of libraries.

@@ -26,6 +26,6 @@ export {
   type HealthServerOptions,
   serveHealth,
 } from "./health.js";
-export { createLogger, type LogFormat, type LoggingOptions, type LogLevel } from "./logging.js";
+export { createLogger, type LogFormat, type LoggingChoice, type LoggingOptions, type LogLevel } from "./logging.js";
 export { createMetrics } from "./metrics.js";
 export { readTLSFiles, serverIdentity, type TLSFiles, type TLSMaterial, validateTLSFiles, watchTLSFiles } from "./tls-files.js";

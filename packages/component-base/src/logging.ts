@@ -1,11 +1,19 @@
 // The one place that knows winston. Lines go to standard error, as upstream's components write theirs.
+import { openSync, writeSync } from "node:fs";
+import { Writable } from "node:stream";
 import type { LogFields, Logger } from "@lenj/base";
 import { createLogger as createWinston, format, transports, type Logger as Winston } from "winston";
 
 export type LogFormat = "json" | "text";
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
-export interface LoggingOptions {
+export interface LoggingChoice {
+  readonly level?: LogLevel;
+  /** "stderr", "stdout", or files, which lines are appended to. Default: standard error. */
+  readonly outputs?: readonly string[];
+}
+
+export interface LoggingOptions extends LoggingChoice {
   readonly component: string;
   readonly format: LogFormat;
   readonly level: LogLevel;
@@ -16,9 +24,23 @@ export function createLogger(options: LoggingOptions): Logger {
   const winston = createWinston({
     level: options.level,
     format: options.format === "json" ? jsonFormat : textFormat,
-    transports: [new transports.Stream({ stream: process.stderr })],
+    transports: (options.outputs ?? ["stderr"]).map(createTransport),
   });
   return new WinstonLogger(winston, { component: options.component });
+}
+
+function createTransport(output: string): InstanceType<typeof transports.Stream> {
+  if (output === "stderr") return new transports.Stream({ stream: process.stderr });
+  if (output === "stdout") return new transports.Stream({ stream: process.stdout });
+  // Appended synchronously: the process ends without waiting for streams, and the last lines are those that say why.
+  const file = openSync(output, "a", 0o600);
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      writeSync(file, chunk);
+      done();
+    },
+  });
+  return new transports.Stream({ stream });
 }
 
 const jsonFormat = format.printf((info) => JSON.stringify({ time: new Date().toISOString(), ...info }, encodeField));

@@ -1,5 +1,6 @@
 // The store's configuration, decided from its flags.
 
+import { parseDuration } from "@lenj/component-base";
 import { parseTokenOptions, type TokenOptions } from "./drivers/auth/token-options.js";
 import type { StoreOptions } from "./options.js";
 import { memberIDOf } from "./services/membership-changes.js";
@@ -80,7 +81,7 @@ export function createConfig(options: StoreOptions): StoreConfig {
     isNewCluster: options.initialClusterState === "new",
     clusterToken: options.initialClusterToken,
     isReconfigStrict: options.strictReconfigCheck,
-    learnersMax: options.maxLearners,
+    learnersMax: options.experimentalMaxLearners || options.maxLearners,
     heartbeatMs: options.heartbeatInterval,
     electionTicks: Math.max(2, Math.round(options.electionTimeout / options.heartbeatInterval)),
     snapshotCount: options.snapshotCount,
@@ -93,7 +94,10 @@ export function createConfig(options: StoreOptions): StoreConfig {
       tokenTTLMs: options.authTokenTtl * 1_000,
       bcryptCost: options.bcryptCost,
     },
-    warnings: { warnRequestMs: options.warningUnaryRequestDuration, warnApplyMs: options.warningApplyDuration },
+    warnings: {
+      warnRequestMs: options.experimentalWarningUnaryRequestDuration || options.warningUnaryRequestDuration,
+      warnApplyMs: options.experimentalWarningApplyDuration || options.warningApplyDuration,
+    },
     archiveDir: options.archiveDir,
     archiveBytesMax: options.archiveBytesMax,
     corruptCheckMs: Math.max(options.corruptCheckTime, options.experimentalCorruptCheckTime),
@@ -124,12 +128,14 @@ export function parseInitialCluster(pairs: readonly string[], clusterToken: stri
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** Periodic: hours as a bare number, or a duration, in milliseconds. By revision: a count. 0: off. */
+/** Periodic: hours as a bare number, or a duration, in milliseconds. By revision: a count. 0: off. NaN: neither. */
 export function parseRetention(mode: string, text: string): number {
-  if (text === "" || text === "0") return 0;
-  const match = /^(\d+)(ms|s|m|h)?$/.exec(text);
-  if (match === null) return Number.NaN;
-  const value = Number(match[1]);
-  if (mode === "revision") return match[2] === undefined ? value : Number.NaN;
-  return value * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[(match[2] ?? "h") as "h"];
+  if (text === "") return 0;
+  if (/^\d+$/.test(text)) return mode === "revision" ? Number(text) : Number(text) * 3_600_000;
+  if (mode === "revision") return Number.NaN;
+  try {
+    return parseDuration(text);
+  } catch {
+    return Number.NaN;
+  }
 }

@@ -1,97 +1,96 @@
-import { boolFlag, durationFlag, type FlagValues, intFlag, listFlag, stringFlag } from "@lenj/component-base";
+import { isIP } from "node:net";
+import { type FlagValues, type LoggingChoice, type LogLevel, listFlag, stringFlag } from "@lenj/component-base";
 import { parseRetention } from "./config.js";
 import { parseTokenOptions } from "./drivers/auth/token-options.js";
+import { choiceFlag, countFlag, numberFlag, switchFlag, timeFlag, urlsFlag } from "./flags/flag-kinds.js";
 
 const bcryptCostMin = 4;
 const bcryptCostMax = 31;
 
-/** etcd's flags that mean nothing here: taken, so that its scripts run, and named in the log at the start. */
-export const ignoredFlags = {
-  ...strings("logger", "log-outputs", "log-package-levels", "metrics", "cors", "host-whitelist", "wal-dir"),
-  ...strings("max-snapshots", "max-wals", "backend-batch-interval", "backend-batch-limit", "max-concurrent-streams", "feature-gates"),
-  ...strings("grpc-keepalive-interval", "grpc-keepalive-min-time", "grpc-keepalive-timeout", "warning-apply-duration"),
-  ...strings("experimental-compaction-batch-limit", "experimental-corrupt-check-time", "experimental-warning-apply-duration"),
-  ...strings("experimental-watch-progress-notify-interval", "experimental-backend-bbolt-freelist-type", "proxy"),
-  ...switches("enable-v2", "enable-pprof", "enable-grpc-gateway", "pre-vote", "initial-election-tick-advance", "debug"),
-  ...switches("experimental-initial-corrupt-check", "experimental-enable-lease-checkpoint", "experimental-enable-lease-checkpoint-persist"),
-};
-
-function strings(...names: readonly string[]): Record<string, ReturnType<typeof stringFlag>> {
-  return Object.fromEntries(names.map((name) => [name, stringFlag("Taken, means nothing here")]));
-}
-
-function switches(...names: readonly string[]): Record<string, ReturnType<typeof boolFlag>> {
-  return Object.fromEntries(names.map((name) => [name, boolFlag("Taken, means nothing here")]));
-}
-
 /** etcd's flags, as far as they mean something here. Times are milliseconds, as etcd has them. */
 export const storeFlags = {
+  "config-file": stringFlag("YAML file with the flags' names as keys; everything else is then ignored"),
   name: stringFlag("Name of this member", "default"),
   "data-dir": stringFlag("Folder of this member's data; default: <name>.etcd"),
-  "listen-client-urls": listFlag("Where to serve clients", ["http://localhost:2379"]),
-  "advertise-client-urls": listFlag("Where clients find this member", ["http://localhost:2379"]),
-  "listen-peer-urls": listFlag("Where to serve other members", ["http://localhost:2380"]),
-  "initial-advertise-peer-urls": listFlag("Where other members find this one", ["http://localhost:2380"]),
+  "listen-client-urls": urlsFlag("Where to serve clients", ["http://localhost:2379"]),
+  "advertise-client-urls": urlsFlag("Where clients find this member", ["http://localhost:2379"]),
+  "listen-peer-urls": urlsFlag("Where to serve other members", ["http://localhost:2380"]),
+  "initial-advertise-peer-urls": urlsFlag("Where other members find this one", ["http://localhost:2380"]),
   "initial-cluster": listFlag("First members of the cluster: name=peer URL, ..."),
-  "initial-cluster-state": stringFlag('"new", or "existing" to join a running cluster', "new"),
-  "strict-reconfig-check": boolFlag("Refuse membership changes that would cost the quorum", true),
-  "max-learners": intFlag("Most members that follow without a vote", 1),
+  "initial-cluster-state": choiceFlag("Whether to found a cluster or to join one that runs", "new", ["new", "existing"]),
+  "strict-reconfig-check": switchFlag("Refuse membership changes that would cost the quorum", true),
+  "max-learners": numberFlag("Most members that follow without a vote", 1),
   "initial-cluster-token": stringFlag("Keeps clusters on the same addresses apart", "etcd-cluster"),
-  "listen-metrics-urls": listFlag("Where to serve metrics and health over plain HTTP"),
+  "listen-metrics-urls": urlsFlag("Where to serve metrics and health over plain HTTP"),
   "cert-file": stringFlag("Certificate shown to clients"),
   "key-file": stringFlag("Key of that certificate"),
   "trusted-ca-file": stringFlag("Authority of client certificates"),
-  "client-cert-auth": boolFlag("Ask clients for certificates"),
+  "client-cert-auth": switchFlag("Ask clients for certificates"),
   "peer-cert-file": stringFlag("Certificate shown to other members"),
   "peer-key-file": stringFlag("Key of that certificate"),
   "peer-trusted-ca-file": stringFlag("Authority of other members' certificates"),
-  "peer-client-cert-auth": boolFlag("Ask other members for certificates"),
-  "heartbeat-interval": intFlag("Time between heartbeats in milliseconds", 100),
-  "election-timeout": intFlag("Time without heartbeats before an election in milliseconds", 1_000),
-  "snapshot-count": intFlag("Committed entries between log truncations", 10_000),
-  "max-request-bytes": intFlag("Largest request in bytes", 1_572_864),
-  "max-txn-ops": intFlag("Most operations in a transaction", 128),
-  "quota-backend-bytes": intFlag("Bytes of data past which writes are refused; 0: 2 GiB", 0),
+  "peer-client-cert-auth": switchFlag("Ask other members for certificates"),
+  "heartbeat-interval": countFlag("Time between heartbeats in milliseconds", 100),
+  "election-timeout": countFlag("Time without heartbeats before an election in milliseconds", 1_000),
+  "snapshot-count": countFlag("Committed entries between log truncations", 10_000),
+  "max-request-bytes": countFlag("Largest request in bytes", 1_572_864),
+  "max-txn-ops": countFlag("Most operations in a transaction", 128),
+  "quota-backend-bytes": numberFlag("Bytes of data past which writes are refused; 0: 2 GiB", 0),
   "auto-compaction-mode": stringFlag('"periodic" or "revision"', "periodic"),
   "auto-compaction-retention": stringFlag("Hours or duration (periodic), or revisions, to keep; 0: no automatic compaction", "0"),
-  "corrupt-check-time": durationFlag("Time between comparisons of the members' data by hash; 0: never", 0),
-  "experimental-corrupt-check-time": durationFlag("The same, as older versions call it", 0),
-  "initial-corrupt-check": boolFlag("Compare this member's data with its peers' before serving"),
-  "experimental-initial-corrupt-check": boolFlag("The same, as older versions call it"),
+  "corrupt-check-time": timeFlag("Time between comparisons of the members' data by hash; 0: never", 0),
+  "experimental-corrupt-check-time": timeFlag("The same, as older versions call it", 0),
+  "initial-corrupt-check": switchFlag("Compare this member's data with its peers' before serving"),
+  "experimental-initial-corrupt-check": switchFlag("The same, as older versions call it"),
   "auth-token": stringFlag('"simple", or "jwt,sign-method=...,pub-key=FILE,priv-key=FILE,ttl=5m"', "simple"),
-  "auth-token-ttl": intFlag("Seconds that an unused simple token lives", 300),
-  "bcrypt-cost": intFlag("Base-2 logarithm of the rounds of password hashes, 4 to 31", 10),
-  "warning-apply-duration": durationFlag("Warn of commands and reads that take longer to apply", 100),
-  "warning-unary-request-duration": durationFlag("Warn of requests that take longer", 300),
+  "auth-token-ttl": numberFlag("Seconds that an unused simple token lives", 300),
+  "bcrypt-cost": numberFlag("Base-2 logarithm of the rounds of password hashes, 4 to 31", 10),
+  "warning-apply-duration": timeFlag("Warn of commands and reads that take longer to apply", 100),
+  "warning-unary-request-duration": timeFlag("Warn of requests that take longer", 300),
+  "experimental-warning-apply-duration": timeFlag("The same as --warning-apply-duration, as older versions call it", 0),
+  "experimental-warning-unary-request-duration": timeFlag("The same as --warning-unary-request-duration, as older versions call it", 0),
+  "experimental-max-learners": numberFlag("The same as --max-learners, as older versions call it", 0),
   "archive-dir": stringFlag("Folder to archive committed entries in, for restores to a point in time; default: none"),
-  "archive-bytes-max": intFlag("Bytes of archive past which its oldest segments are removed", 8 * 1024 * 1024 * 1024),
+  "archive-bytes-max": countFlag("Bytes of archive past which its oldest segments are removed", 8 * 1024 * 1024 * 1024),
   "grpc-driver": stringFlag('What carries gRPC: "lean" (HTTP/2 of its own) or "grpc-js"', "lean"),
-  "log-level": stringFlag('"debug" or "info"', "info"),
+  logger: stringFlag('"zap" or, as older versions call it, "capnslog": lines are JSON in either case', "zap"),
+  "log-level": stringFlag("debug, info, warn, error, panic or fatal", "info"),
+  "log-outputs": listFlag('Where lines go: "default" and "stderr", "stdout", or files', ["default"]),
+  debug: switchFlag("The same as --log-level=debug"),
 } as const;
+
+/** zap's levels, and what is logged from each on. */
+const logLevels: Readonly<Record<string, LogLevel>> = {
+  ...{ debug: "debug", info: "info", warn: "warn", error: "error" },
+  ...{ dpanic: "error", panic: "error", fatal: "error" },
+};
+
+/** How the process logs, of options that validation has passed. */
+export function loggingOf(options: Pick<StoreOptions, "debug" | "logLevel" | "logOutputs">): LoggingChoice {
+  return {
+    level: options.debug ? "debug" : (logLevels[options.logLevel] ?? "info"),
+    outputs: options.logOutputs.map((output) => (output === "default" ? "stderr" : output)),
+  };
+}
 
 export type StoreOptions = FlagValues<typeof storeFlags>;
 
-export function validateStoreOptions(options: StoreOptions): string[] {
+/** What is wrong with flags that could be read, in etcd's words where it refuses the same. `given`: those that do not have their default. */
+export function validateStoreOptions(options: StoreOptions, given: ReadonlySet<string> = new Set()): string[] {
   const problems: string[] = [];
-  const urlFlags = {
-    "listen-client-urls": options.listenClientUrls,
-    "advertise-client-urls": options.advertiseClientUrls,
-    "listen-peer-urls": options.listenPeerUrls,
-    "initial-advertise-peer-urls": options.initialAdvertisePeerUrls,
-    "listen-metrics-urls": options.listenMetricsUrls,
-  };
-  for (const [flag, urls] of Object.entries(urlFlags)) {
-    for (const url of urls)
-      if (!/^https?:\/\/(\[[^\]]+\]|[^/:]+):\d+\/?$/.test(url))
-        problems.push(`--${flag}: URL must be http(s)://host:port, got ${JSON.stringify(url)}`);
-  }
+  for (const flag of ["listen-peer-urls", "listen-client-urls", "listen-metrics-urls"] as const)
+    problems.push(...bindProblems(options[urlsOf[flag]]));
+  for (const url of [...options.initialAdvertisePeerUrls, ...options.advertiseClientUrls])
+    if (hostOf(url) === "") problems.push(`unexpected empty host (${url})`);
+  if (given.has("listen-client-urls") && !given.has("advertise-client-urls"))
+    problems.push("--advertise-client-urls is required when --listen-client-urls is set explicitly");
   for (const pair of options.initialCluster)
     if (!/^[^=]+=https?:\/\/.+:\d+$/.test(pair)) problems.push(`--initial-cluster: must be name=URL, got ${JSON.stringify(pair)}`);
   if (options.initialCluster.length > 0 && !options.initialCluster.some((pair) => pair.startsWith(`${options.name}=`))) {
     problems.push(`couldn't find local name ${JSON.stringify(options.name)} in the initial cluster configuration`);
   }
-  if (options.initialClusterState !== "new" && options.initialClusterState !== "existing")
-    problems.push(`--initial-cluster-state must be "new" or "existing", got ${JSON.stringify(options.initialClusterState)}`);
+  if (options.logger !== "zap" && options.logger !== "capnslog") problems.push(`unknown logger option ${JSON.stringify(options.logger)}`);
+  if (!Object.hasOwn(logLevels, options.logLevel)) problems.push(`unrecognized level: ${JSON.stringify(options.logLevel)}`);
   if (options.maxLearners <= 0) problems.push("--max-learners must be >0");
   if (options.grpcDriver !== "lean" && options.grpcDriver !== "grpc-js")
     problems.push(`--grpc-driver must be "lean" or "grpc-js", got ${JSON.stringify(options.grpcDriver)}`);
@@ -103,9 +102,9 @@ export function validateStoreOptions(options: StoreOptions): string[] {
   if (options.electionTimeout > 50_000)
     problems.push(`--election-timeout[${options.electionTimeout}ms] is too long, and should be set less than 50000ms`);
   if (options.autoCompactionMode !== "periodic" && options.autoCompactionMode !== "revision")
-    problems.push(`--auto-compaction-mode must be "periodic" or "revision"`);
+    problems.push(`unknown auto-compaction-mode ${JSON.stringify(options.autoCompactionMode)}`);
   else if (Number.isNaN(parseRetention(options.autoCompactionMode, options.autoCompactionRetention)))
-    problems.push(`--auto-compaction-retention: invalid value ${JSON.stringify(options.autoCompactionRetention)}`);
+    problems.push(`error parsing CompactionRetention: time: invalid duration ${JSON.stringify(options.autoCompactionRetention)}`);
   if (options.corruptCheckTime < 0 || options.experimentalCorruptCheckTime < 0) problems.push("--corrupt-check-time must be >=0");
   const token = parseTokenOptions(options.authToken);
   if (token.kind === "invalid") problems.push(`--auth-token: ${token.problem}`);
@@ -121,4 +120,18 @@ export function validateStoreOptions(options: StoreOptions): string[] {
   if (secure(options.listenPeerUrls) && (options.peerCertFile === "" || options.peerKeyFile === ""))
     problems.push("--peer-cert-file and --peer-key-file are required for https peer URLs");
   return problems;
+}
+
+const urlsOf = {
+  "listen-peer-urls": "listenPeerUrls",
+  "listen-client-urls": "listenClientUrls",
+  "listen-metrics-urls": "listenMetricsUrls",
+} as const;
+
+const hostOf = (url: string): string => /^https?:\/\/\[?(.*?)\]?:\d*$/.exec(url)?.[1] ?? "";
+
+/** Sockets are bound to addresses. Upstream: checkBindURLs. */
+function bindProblems(urls: readonly string[]): string[] {
+  const named = urls.filter((url) => hostOf(url) !== "localhost" && isIP(hostOf(url)) === 0);
+  return named.map((url) => `expected IP in URL for binding (${url})`);
 }
