@@ -35,6 +35,8 @@ export interface StoreConfig {
   readonly learnersMax: number;
   readonly heartbeatMs: number;
   readonly electionTicks: number;
+  /** A write of the raft log that takes longer is a stall. */
+  readonly diskStallMs: number;
   readonly snapshotCount: number;
   readonly maxRequestBytes: number;
   readonly grpcDriver: "lean" | "grpc-js";
@@ -84,6 +86,7 @@ export function createConfig(options: StoreOptions): StoreConfig {
     learnersMax: options.experimentalMaxLearners || options.maxLearners,
     heartbeatMs: options.heartbeatInterval,
     electionTicks: Math.max(2, Math.round(options.electionTimeout / options.heartbeatInterval)),
+    diskStallMs: options.diskStallTimeout === 0 ? options.electionTimeout : options.diskStallTimeout,
     snapshotCount: options.snapshotCount,
     maxRequestBytes: options.maxRequestBytes,
     grpcDriver: options.grpcDriver as "lean" | "grpc-js",

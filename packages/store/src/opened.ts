@@ -84,6 +84,7 @@ export async function open(parts: MemberParts, identity: Identity, initialPeers:
         ...identity,
         heartbeatMs: config.heartbeatMs,
         electionTicks: config.electionTicks,
+        diskStallMs: config.diskStallMs,
         snapshotCount: config.snapshotCount,
         catchUpEntries,
         maxRequestBytes: config.maxRequestBytes,

@@ -32,6 +32,7 @@ export const storeFlags = {
   "peer-client-cert-auth": switchFlag("Ask other members for certificates"),
   "heartbeat-interval": countFlag("Time between heartbeats in milliseconds", 100),
   "election-timeout": countFlag("Time without heartbeats before an election in milliseconds", 1_000),
+  "disk-stall-timeout": timeFlag("A write of the raft log that takes longer makes a leader hand over; 0: an election timeout", 0),
   "snapshot-count": countFlag("Committed entries between log truncations", 10_000),
   "max-request-bytes": countFlag("Largest request in bytes", 1_572_864),
   "max-txn-ops": countFlag("Most operations in a transaction", 128),
@@ -101,6 +102,7 @@ export function validateStoreOptions(options: StoreOptions, given: ReadonlySet<s
     );
   if (options.electionTimeout > 50_000)
     problems.push(`--election-timeout[${options.electionTimeout}ms] is too long, and should be set less than 50000ms`);
+  if (options.diskStallTimeout < 0) problems.push("--disk-stall-timeout must be >=0");
   if (options.autoCompactionMode !== "periodic" && options.autoCompactionMode !== "revision")
     problems.push(`unknown auto-compaction-mode ${JSON.stringify(options.autoCompactionMode)}`);
   else if (Number.isNaN(parseRetention(options.autoCompactionMode, options.autoCompactionRetention)))

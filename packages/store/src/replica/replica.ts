@@ -24,6 +24,9 @@ import type { Answer } from "../core/answers.js";
 import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } from "../core/command.js";
 import { StoreError, storeErrorFrom } from "../core/errors.js";
 import type { ApplyContext, StateMachine } from "../core/state-machine.js";
+import { bestSuccessor, waitWhile } from "./hand-over.js";
+import { knownPeers } from "./known-peers.js";
+import { LogStall } from "./log-stall.js";
 import { LogTruncation } from "./log-truncation.js";
 import { PendingRequests } from "./pending-requests.js";
 import type { DurableBackend, DurableLog, EntryArchive, NextTurn, PeerAddress, PeerTransport } from "./ports.js";
@@ -44,6 +47,8 @@ export interface ReplicaConfig {
   readonly clusterID: bigint;
   readonly heartbeatMs: number;
   readonly electionTicks: number;
+  /** A write of the log that takes longer makes a leader hand over, and any member refuse requests; an election timeout unless given. */
+  readonly diskStallMs?: number;
   /** Applied entries between log truncations. */
   readonly snapshotCount: number;
   /** Entries kept behind a truncation for followers that lag a little. */
@@ -76,6 +81,7 @@ export class Replica {
   readonly watches: WatchHub;
   readonly #pending: PendingRequests;
   readonly #reads: ReadPoints;
+  readonly #electionMs: number;
   readonly #requestTimeoutMs: number;
   #persistQueue: Ready[] = [];
   #isPersisting = false;
@@ -84,6 +90,7 @@ export class Replica {
   readonly #truncation: LogTruncation;
   readonly dropper: RowDropper;
   readonly ticker: Ticker;
+  readonly stall: LogStall;
   #pumpScheduled = false;
   /** When the pump that is scheduled, or was last, was asked for. */
   #turnMs = 0;
@@ -111,19 +118,25 @@ export class Replica {
   ) {
     const { clock, random, state, memoryLog, applied } = parts;
     this.#applied = { ...applied };
+    this.#electionMs = config.electionTicks * config.heartbeatMs;
     this.#truncation = new LogTruncation(config, parts);
     this.dropper = new RowDropper(state.space, clock);
     this.ticker = new Ticker({
       ...{ clock, logger: parts.logger, heartbeatMs: config.heartbeatMs, isLeader: () => this.#isLeader },
       onTick: () => {
         this.#endOverdue();
+        this.stall.look();
         this.node.tick();
         if (this.node.hasReady()) this.#pump();
       },
     });
+    this.stall = new LogStall({
+      ...{ clock, logger: parts.logger, boundMs: config.diskStallMs ?? this.#electionMs },
+      onStalled: () => void this.#askSuccessor(),
+    });
     this.#leaderSeenMs = clock.monotonicMs();
     // 5 s and two election timeouts, as upstream.
-    this.#requestTimeoutMs = 5_000 + 2 * config.electionTicks * config.heartbeatMs;
+    this.#requestTimeoutMs = 5_000 + 2 * this.#electionMs;
     this.#pending = new PendingRequests(random.below(2 ** 47));
     this.#reads = new ReadPoints(
       () => this.node,
@@ -201,9 +214,9 @@ export class Replica {
 
   /** Runs a command through the log; resolves with what came of applying it here. Rejects with StoreError; after TIMEOUT the outcome is unknown. */
   propose(command: Command): Promise<Answer> {
-    if (this.#stopped) return Promise.reject(new StoreError("STOPPED"));
-    const status = this.#applyLag();
-    if (status > applyLagMax) return Promise.reject(new StoreError("TOO_MANY_REQUESTS"));
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    if (this.#applyQueue.length > applyLagMax) return Promise.reject(new StoreError("TOO_MANY_REQUESTS"));
     return this.#answerTo(command, (number) => {
       const data = encodeCommand(this.config.memberID, number, command);
       if (data.length > this.config.maxRequestBytes) this.#pending.take(number)?.reject(new StoreError("REQUEST_TOO_LARGE"));
@@ -215,7 +228,8 @@ export class Replica {
 
   /** Runs a membership change through the log; resolves when it is applied here. Rejects with what spoke against it then, or TIMEOUT. */
   proposeMembership(changes: ConfChange["changes"], context: Omit<ConfChangeContext, "requestId">): Promise<Answer> {
-    if (this.#stopped) return Promise.reject(new StoreError("STOPPED"));
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
     return this.#answerTo({}, (number) => {
       const encoded = ConfChangeContext.encode({ ...context, requestId: BigInt(number) ^ (this.config.memberID << 0n) }).finish();
       this.#proposeChange(number, { transition: "auto", changes, context: encoded });
@@ -234,8 +248,7 @@ export class Replica {
     const isSent = outcome === "appended" || outcome === "forwarded";
     if (isSent) this.#onProposed(pending, outcome === "forwarded");
     if (outcome === "appended" || (isSent && change.changes[0]?.type === "update")) return;
-    const { heartbeatMs, electionTicks } = this.config;
-    this.parts.clock.after(isSent ? electionTicks * heartbeatMs : heartbeatMs / 2, () => this.#proposeChange(number, change));
+    this.parts.clock.after(isSent ? this.#electionMs : this.config.heartbeatMs / 2, () => this.#proposeChange(number, change));
   }
 
   /** How long a peer has been connected, in milliseconds; undefined while it is not. */
@@ -295,22 +308,16 @@ export class Replica {
   }
 
   async #doClose(): Promise<void> {
-    if (this.#isLeader && !this.#stopped) await this.#handOver();
+    if (!this.#stopped && this.#askSuccessor()) await waitWhile(() => this.#isLeader, this.#electionMs, this.parts.clock);
     this.#stop(new StoreError("STOPPED"));
-    while (this.#isPersisting) await new Promise<void>((resolve) => this.parts.clock.after(1, resolve));
+    await waitWhile(() => this.#isPersisting, Number.POSITIVE_INFINITY, this.parts.clock);
   }
 
-  /** Gives leadership to the follower that is furthest, so that the others need not wait for an election. */
-  async #handOver(): Promise<void> {
-    const { progress } = this.node.status();
-    const best = [...progress]
-      .filter(([id, peer]) => id !== this.config.memberID && !peer.isLearner && peer.recentActive)
-      .sort(([, a], [, b]) => b.match - a.match)[0];
-    if (best === undefined) return;
-    this.transferLeadership(best[0]);
-    const deadlineMs = this.parts.clock.monotonicMs() + this.config.electionTicks * this.config.heartbeatMs;
-    while (this.#isLeader && this.parts.clock.monotonicMs() < deadlineMs)
-      await new Promise<void>((resolve) => this.parts.clock.after(5, resolve));
+  /** Gives leadership away, so that the others need not wait for an election. False when there is nobody to give it to. */
+  #askSuccessor(): boolean {
+    const best = this.#isLeader ? bestSuccessor(this.node, this.config.memberID) : undefined;
+    if (best !== undefined) this.transferLeadership(best);
+    return best !== undefined;
   }
 
   #stop(error: Error): void {
@@ -325,6 +332,12 @@ export class Replica {
     if (this.#stopped) return;
     this.#stop(new StoreError("STOPPED"));
     this.#failure?.(error);
+  }
+
+  /** Why nothing is proposed here now: surely not proposed, so that a client may ask another member. */
+  #refusal(): StoreError | undefined {
+    if (this.#stopped) return new StoreError("STOPPED");
+    return this.stall.isStalled ? new StoreError("NO_LEADER") : undefined;
   }
 
   /** What comes of a request that `send` proposes under the number that it is given. */
@@ -386,10 +399,6 @@ export class Replica {
     }
   }
 
-  #applyLag(): number {
-    return this.#applyQueue.length;
-  }
-
   #schedulePump(): void {
     if (this.#pumpScheduled || this.#stopped) return;
     this.#pumpScheduled = true;
@@ -438,11 +447,13 @@ export class Replica {
     this.#isPersisting = true;
     const startedMs = this.parts.clock.monotonicMs();
     this.parts.times?.onWriteStarted(batch, startedMs);
+    this.stall.onWriteStarted(startedMs);
     this.parts.log.append(batch.map((ready) => ({ hardState: ready.hardState, entries: ready.entries }))).then(
       () => {
         this.#isPersisting = false;
         const endedMs = this.parts.clock.monotonicMs();
         this.parts.times?.onWriteEnded(endedMs);
+        this.stall.onWriteEnded(endedMs);
         this.onLogWritten(endedMs - startedMs);
         if (this.#stopped) return;
         this.#onPersisted(batch);
@@ -483,7 +494,7 @@ export class Replica {
     if (isLeader !== this.#isLeader) {
       this.#isLeader = isLeader;
       const nowMs = this.parts.clock.monotonicMs();
-      if (isLeader) this.state.leases.promote(nowMs, this.config.electionTicks * this.config.heartbeatMs);
+      if (isLeader) this.state.leases.promote(nowMs, this.#electionMs);
       else this.state.leases.demote();
       this.onLeadership(isLeader);
     }
@@ -575,12 +586,7 @@ export class Replica {
   }
 
   #refreshPeers(): void {
-    const members = this.state.members.list();
-    const isKnown = members.some(({ id }) => id === this.config.memberID);
-    const peers = new Map((isKnown ? [] : (this.config.initialPeers ?? [])).map((peer) => [peer.id, peer]));
-    for (const { id, peerUrls } of members) peers.set(id, { id, peerURLs: peerUrls });
-    peers.delete(this.config.memberID);
-    this.parts.transport.setPeers([...peers.values()]);
+    this.parts.transport.setPeers(knownPeers(this.config.memberID, this.state.members, this.config.initialPeers));
   }
 
   #scheduleCatchUp(): void {

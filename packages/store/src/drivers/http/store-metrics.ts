@@ -34,6 +34,10 @@ const readGauges: Readonly<Record<string, Reading>> = {
     "Share of the storage quota in use: a warning at 0.8 and 0.9, no more writes at 1.",
     ({ quota }) => quota.usedShare,
   ],
+  lenj_store_disk_stalled: [
+    "1 while a write of the raft log takes too long and requests are refused, 0 otherwise.",
+    ({ replica }) => Number(replica.stall.isStalled),
+  ],
   etcd_server_snapshot_apply_in_progress_total: [
     "1 if the server is applying the incoming snapshot. 0 if none.",
     ({ isReplacingState }) => Number(isReplacingState),
@@ -79,6 +83,10 @@ const readCounters: Readonly<Record<string, Reading>> = {
   etcd_server_heartbeat_send_failures_total: [
     "The total number of leader heartbeat send failures (likely overloaded from slow disk).",
     ({ replica }) => replica.ticker.lateHeartbeats,
+  ],
+  lenj_store_disk_stalls_total: [
+    "The total number of times that a write of the raft log did not end in time, so that a leader handed over.",
+    ({ replica }) => replica.stall.count,
   ],
   etcd_server_slow_apply_total: [
     "The total number of slow apply requests (likely overloaded from slow disk).",
