@@ -1,8 +1,7 @@
 import { parseArgs } from "node:util";
 import { deriveOptions } from "./options.js";
 import { runSimulation } from "./simulation.js";
-import { describeFinding, findPlant, historicBug } from "./store/plants/find-plants.js";
-import { historicBugs } from "./store/plants/historic.js";
+import { describeFinding, findPlant, plantedBug, plantedBugs } from "./store/plants/find-plants.js";
 import { deriveStoreOptions } from "./store/store-options.js";
 import { runStoreSimulation } from "./store/store-simulation.js";
 
@@ -12,7 +11,7 @@ const usage = `usage: simulator [--seed N] [--seeds COUNT] [--raft] [--trace] [-
   --raft         clusters of raft cores alone (joint configurations, odd settings) instead of whole stores
   --trace        print every traced event (one seed)
   --twice        run each seed twice and compare the trace hashes
-  --plant NAME   put one of etcd's historic bugs into the stores
+  --plant NAME   put a bug into the stores
   --plants       put in each in turn, and print after how many seeds (COUNT at most) it is found, and by what
 Exit status 1 when a guarantee was broken (with --plants: when a bug was not found); the seed printed with it replays the run.`;
 
@@ -47,10 +46,10 @@ async function main(): Promise<number> {
   });
   const first = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
   const count = Number(values.seeds);
-  const bug = values.plant === undefined ? undefined : historicBug(values.plant);
+  const bug = values.plant === undefined ? undefined : plantedBug(values.plant);
   const isWrong = !Number.isSafeInteger(first) || !Number.isSafeInteger(count) || (values.plant !== undefined && bug === undefined);
   if (values.help || isWrong) {
-    process.stdout.write(`${usage}\nBugs: ${historicBugs.map(({ name }) => name).join(", ")}\n`);
+    process.stdout.write(`${usage}\nBugs: ${plantedBugs.map(({ name }) => name).join(", ")}\n`);
     return values.help ? 0 : 2;
   }
   if (values.plants) return await findAllPlants(first, count);
@@ -73,7 +72,7 @@ async function main(): Promise<number> {
 async function findAllPlants(first: number, count: number): Promise<number> {
   process.stdout.write("| etcd issue | symptom | planted here | found within, by |\n|---|---|---|---|\n");
   let missed = 0;
-  for (const bug of historicBugs) {
+  for (const bug of plantedBugs) {
     const finding = await findPlant(bug, first, count);
     if (finding.seeds === undefined) missed += 1;
     process.stdout.write(`${describeFinding(finding)}\n`);

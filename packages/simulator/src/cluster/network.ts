@@ -11,6 +11,8 @@ export type LinkOptions = Pick<SimulationOptions, "lossPerMille" | "duplicatePer
 export class Network {
   readonly #cut = new Set<string>();
   lossPerMille: number;
+  /** No more faults. */
+  isCalm = false;
 
   constructor(
     readonly loop: EventLoop,
@@ -41,6 +43,7 @@ export class Network {
   }
 
   calm(): void {
+    this.isCalm = true;
     this.#cut.clear();
     this.lossPerMille = 0;
   }

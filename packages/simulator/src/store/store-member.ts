@@ -5,6 +5,7 @@
 // S1. Data is opened by the store's own code, also after a whole state arrived; nothing is carried over in memory.
 // S2. Observers hear of what leaves the replica at the moment it leaves; they report violations and never throw into the store.
 import { SeededRandom, silentLogger } from "@lenj/base";
+import type { SnapshotChunk, SnapshotReply } from "@lenj/proto/raft";
 import type { ConfChange, MemberID, MemoryLog, Message, RaftNode, Ready } from "@lenj/raft";
 import type { RpcCall } from "@lenj/rpc-server";
 import { isStoreError, StoreError } from "@lenj/store/core";
@@ -19,8 +20,10 @@ import {
   type OpenedData,
   openData,
   type PeerAddress,
+  PeerCounts,
   Replica,
   type ServiceContext,
+  StateReceiver,
 } from "@lenj/store/testing";
 import type { Network } from "../cluster/network.js";
 import { Violation } from "../world/violation.js";
@@ -30,7 +33,7 @@ import type { Plant } from "./plants/plant.js";
 import { electionTicks, heartbeatMs, type StoreOptions } from "./store-options.js";
 import { SimulatedProcess, SkewedClock } from "./world/process.js";
 import type { SimulatedDisk } from "./world/simulated-disk.js";
-import { SimulatedTransport, type StateTransfer } from "./world/simulated-transport.js";
+import { SimulatedTransport } from "./world/simulated-transport.js";
 
 export const clusterID = 0xc105n;
 const restartAfterFailureMs = 500;
@@ -63,12 +66,14 @@ export class StoreMember {
   #opened: Opened | undefined;
   #handlers: ReadonlyMap<string, Handler> | undefined;
   #context: ServiceContext | undefined;
-  #receiving = false;
+  #states: StateReceiver | undefined;
   readonly #streams = new Set<{ close(): void }>();
   /** Counts starts of the process: what is served before and after one is not one session. */
   boots = 0;
   /** Streams of clients; they break when the process ends. */
   readonly connections = new Set<{ breakOff(): void }>();
+  /** Of states that came and went, over all its processes. */
+  readonly counts = new PeerCounts();
   /** Removed from the cluster for good. */
   isGone = false;
   /** Its data was found to be damaged: it does not start again. */
@@ -127,7 +132,7 @@ export class StoreMember {
     this.boots += 1;
     this.#process = process;
     this.#clock = new SkewedClock(process, this.clockRate, loop.between(0, 1_000_000));
-    this.#receiving = false;
+    this.#states = this.#createReceiver(process, this.#clock);
     this.#open(process).catch((error: unknown) => this.#onFailed(process, error));
   }
 
@@ -204,43 +209,29 @@ export class StoreMember {
     return attempt(() => this.#running().membership.promoteHere(id));
   }
 
-  /** A whole state of the leader; see the store's peer service. */
-  receiveState(transfer: StateTransfer, done: (ok: boolean) => void): void {
+  /** A whole state of a leader, by the store's own receiver. Rejects when it did not arrive. */
+  receiveState(chunks: AsyncIterable<SnapshotChunk>, reply: (reply: SnapshotReply) => void): Promise<void> {
     const process = this.#process;
-    if (process === undefined || !this.isUp) {
-      done(false);
-      return;
-    }
-    const connection = { breakOff: () => settle(false) };
-    const settle = (ok: boolean): void => {
-      if (this.connections.delete(connection)) done(ok);
-    };
-    this.connections.add(connection);
-    process.run(() => {
-      this.#takeState(process, transfer).then(
-        () => settle(true),
-        () => settle(false),
-      );
+    return new Promise((resolve, reject) => {
+      process?.run(() => {
+        const states = this.#states;
+        if (states === undefined) reject(new Error("nobody listens"));
+        else states.receive(chunks, reply).then(resolve, reject);
+      });
     });
   }
 
-  async #takeState(process: SimulatedProcess, { message, chunks, transferMs }: StateTransfer): Promise<void> {
-    if (this.#receiving || this.#opened === undefined) throw new Error("another snapshot is being received");
-    this.#receiving = true;
-    try {
-      const isLate = message.snapshot.metadata.index <= this.applied;
-      if (isLate && !this.services.plant.takesLateSnapshots) return;
-      await new Promise<void>((resolve) => process.after(transferMs, resolve));
-      const { database, rows } = this.disk.openIncoming(process);
-      for (const chunk of chunks) {
-        const kept = this.services.plant.losesPartOfState ? chunk.filter((_, at) => at !== chunk.length >> 1) : chunk;
-        await database.write(kept.map(([key, value]) => ({ type: "put", key, value })));
-      }
-      this.disk.keepIncoming(rows);
-      await this.#replaceState(process);
-    } finally {
-      this.#receiving = false;
-    }
+  #createReceiver(process: SimulatedProcess, clock: SkewedClock): StateReceiver {
+    const { plant } = this.services;
+    return new StateReceiver({
+      ...{ clusterID, clock, counts: this.counts, logger: silentLogger },
+      partials: plant.partials(this.disk.partials(process)),
+      // What it waits for ends with the process.
+      signal: new AbortController().signal,
+      appliedIndex: () => (plant.takesLateSnapshots ? -1 : this.applied),
+      isOutOfService: () => this.#opened === undefined,
+      replaceState: () => this.#replaceState(process),
+    });
   }
 
   async #replaceState(process: SimulatedProcess): Promise<void> {
@@ -268,6 +259,8 @@ export class StoreMember {
       id: this.id,
       ...{ process, network, peer },
       backend: data.backend,
+      ...{ clusterID, random, clock, counts: this.counts },
+      logBegin: () => data.memoryLog.firstIndex() - 1,
       onSent: (message) => observer.onMessageSent(this, message),
     });
     const replica = new Replica(
@@ -349,6 +342,7 @@ export class StoreMember {
     this.#opened = undefined;
     this.#handlers = undefined;
     this.#context = undefined;
+    this.#states = undefined;
     this.#streams.clear();
     for (const connection of [...this.connections]) connection.breakOff();
   }

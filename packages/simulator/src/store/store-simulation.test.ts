@@ -1,3 +1,4 @@
+import { transferCorner } from "./plants/transfer.js";
 import { deriveStoreOptions } from "./store-options.js";
 import { runStoreSimulation } from "./store-simulation.js";
 
@@ -24,6 +25,16 @@ describe("runStoreSimulation()", () => {
     },
     60_000,
   );
+
+  it("keeps every guarantee where states travel often and go on where they broke off", async () => {
+    let resumed = 0;
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const { violation, statesResumed } = await runStoreSimulation({ ...deriveStoreOptions(seed), ...transferCorner });
+      expect({ seed, violation }).toEqual({ seed, violation: undefined });
+      resumed += statesResumed;
+    }
+    expect(resumed).toBeGreaterThan(0);
+  }, 120_000);
 
   // See docs/internals/track-record.md.
   it.each([

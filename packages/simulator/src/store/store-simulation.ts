@@ -1,3 +1,4 @@
+import type { PeerCounts } from "@lenj/store/testing";
 import { checkLinearizability } from "../checkers/linearizability.js";
 import { EventLoop } from "../world/event-loop.js";
 import { Violation } from "../world/violation.js";
@@ -29,6 +30,8 @@ export interface StoreResult {
   readonly watches: number;
   readonly membershipSteps: number;
   readonly statesShipped: number;
+  /** Transfers of a state that went on where one before broke off. */
+  readonly statesResumed: number;
   readonly linearizability: "linearizable" | "violation" | "undecided" | "unchecked";
   readonly faults: Readonly<Record<string, number>>;
 }
@@ -46,6 +49,10 @@ export async function runStoreSimulation(
   const run = new StoreRun(options, settings.plant ?? noPlant);
   run.loop.onTrace = settings.onTrace;
   return await run.finish();
+}
+
+function resumedBy(counts: PeerCounts): number {
+  return [...counts.entries()].reduce((sum, [, { snapshotsReceived }]) => sum + snapshotsReceived.resumed, 0);
 }
 
 class StoreRun {
@@ -98,6 +105,7 @@ class StoreRun {
       watches: this.watchers.reduce((sum, { records }) => sum + records.length, 0),
       membershipSteps: this.nemesis.operator.done,
       statesShipped: this.cluster.members.reduce((sum, { disk }) => sum + disk.installed, 0),
+      statesResumed: this.cluster.members.reduce((sum, { counts }) => sum + resumedBy(counts), 0),
       linearizability: this.#linearizability,
       faults: Object.fromEntries(this.nemesis.counts),
     };

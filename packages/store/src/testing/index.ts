@@ -11,6 +11,11 @@ export {
 } from "../drivers/level/level-database.js";
 export type { LevelLog } from "../drivers/level/level-log.js";
 export { type DataFolder, type OpenedData, openData } from "../drivers/level/open-data.js";
+export type { PartialStates } from "../drivers/peer/incoming-state.js";
+export { PeerCounts } from "../drivers/peer/peer-counts.js";
+export type { StateChannel } from "../drivers/peer/state-channel.js";
+export { StateReceiver } from "../drivers/peer/state-receiver.js";
+export { StateSender } from "../drivers/peer/state-sender.js";
 export { forwardTo } from "../forward-to.js";
 export type { PeerAddress, PeerTransport } from "../replica/ports.js";
 export { Replica, type ReplicaConfig } from "../replica/replica.js";

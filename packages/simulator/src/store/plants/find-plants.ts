@@ -1,6 +1,7 @@
 import { deriveStoreOptions } from "../store-options.js";
 import { runStoreSimulation } from "../store-simulation.js";
 import { type HistoricBug, historicBugs } from "./historic.js";
+import { transferBugs } from "./transfer.js";
 
 export interface Finding {
   readonly bug: HistoricBug;
@@ -10,7 +11,9 @@ export interface Finding {
   readonly violation: string;
 }
 
-export const historicBug = (name: string): HistoricBug | undefined => historicBugs.find((bug) => bug.name === name);
+export const plantedBugs: readonly HistoricBug[] = [...historicBugs, ...transferBugs];
+
+export const plantedBug = (name: string): HistoricBug | undefined => plantedBugs.find((bug) => bug.name === name);
 
 /** Plants one bug and runs seeds from `first` on until a checker notices, `count` at most. */
 export async function findPlant(bug: HistoricBug, first: number, count: number): Promise<Finding> {

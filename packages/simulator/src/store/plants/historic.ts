@@ -296,7 +296,18 @@ export const historicBugs: readonly HistoricBug[] = [
     name: "20271",
     symptom: "a member does not start from the database it has (there: a page of bbolt)",
     planted: "a state that arrived is taken without a part of it",
-    plant: () => ({ ...noPlant, losesPartOfState: true }),
+    plant: () => ({
+      ...noPlant,
+      partials: (partials) => ({
+        ...partials,
+        open: async (name) => {
+          const database = await partials.open(name);
+          const write = database.write.bind(database);
+          database.write = (operations) => write(operations.filter((_, at) => at !== operations.length >> 1));
+          return database;
+        },
+      }),
+    }),
   },
   {
     name: "20418",

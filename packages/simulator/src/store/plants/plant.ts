@@ -1,4 +1,4 @@
-import type { DataFolder, Replica } from "@lenj/store/testing";
+import type { DataFolder, PartialStates, Replica } from "@lenj/store/testing";
 import type { StoreMember } from "../store-member.js";
 
 /**
@@ -7,11 +7,17 @@ import type { StoreMember } from "../store-member.js";
  */
 export interface Plant {
   readonly takesLateSnapshots: boolean;
-  readonly losesPartOfState: boolean;
   /** Stands between a member and its disk. */
   folder(folder: DataFolder, member: StoreMember): DataFolder;
+  /** Stands between a member and the states that arrive on its disk. */
+  partials(partials: PartialStates): PartialStates;
   /** A replica was made and has not started yet. */
   onOpened(member: StoreMember, replica: Replica): void;
 }
 
-export const noPlant: Plant = { takesLateSnapshots: false, losesPartOfState: false, folder: (folder) => folder, onOpened: () => {} };
+export const noPlant: Plant = {
+  takesLateSnapshots: false,
+  folder: (folder) => folder,
+  partials: (partials) => partials,
+  onOpened: () => {},
+};

@@ -1,4 +1,5 @@
-import { type DataFolder, LevelDatabase } from "@lenj/store/testing";
+import type { StateName } from "@lenj/proto/raft";
+import { type DataFolder, LevelDatabase, type PartialStates } from "@lenj/store/testing";
 import type { EventLoop } from "../../world/event-loop.js";
 import { type EngineHost, type Rows, SimulatedEngine } from "./simulated-engine.js";
 
@@ -18,6 +19,7 @@ export type DatabaseName = "state" | "log";
 export class SimulatedDisk {
   #databases: Record<DatabaseName, Rows> = { state: new Map(), log: new Map() };
   #incoming: Rows | undefined;
+  readonly #partials = new Map<string, { readonly name: StateName; readonly rows: Rows }>();
   #pending = new Set<DiskWrite>();
   /** Time of one write, fsync included. */
   fsyncMs: () => number;
@@ -56,15 +58,22 @@ export class SimulatedDisk {
     };
   }
 
-  /** A database for a state that arrives; see keepIncoming. */
-  openIncoming(host: EngineHost): { readonly database: LevelDatabase; readonly rows: Rows } {
-    const rows: Rows = new Map();
-    return { database: new LevelDatabase(new SimulatedEngine(rows, this, host), `${this.label}/incoming`), rows };
-  }
-
-  /** The state arrived whole: the next opening takes it. */
-  keepIncoming(rows: Rows): void {
-    this.#incoming = rows;
+  /** States on their way; one that is complete is taken by the next opening. */
+  partials(host: EngineHost): PartialStates {
+    const keyOf = ({ from, id, index, term }: StateName): string => `${from}-${id}-${index}-${term}`;
+    return {
+      list: () => [...this.#partials.values()].map(({ name }) => name),
+      open: (name) => {
+        const partial = this.#partials.get(keyOf(name)) ?? { name, rows: new Map() };
+        this.#partials.set(keyOf(name), partial);
+        return Promise.resolve(new LevelDatabase(new SimulatedEngine(partial.rows, this, host), `${this.label}/incoming`));
+      },
+      drop: (name) => void this.#partials.delete(keyOf(name)),
+      complete: (name) => {
+        this.#incoming = this.#partials.get(keyOf(name))?.rows;
+        this.#partials.delete(keyOf(name));
+      },
+    };
   }
 
   write(write: DiskWrite): void {
