@@ -43,6 +43,7 @@ describe("runStoreSimulation()", () => {
     [277, "a snapshot overtaken while it came in"],
     [75, "a checkpoint that undid a renewal"],
     [98, "a watch opened while the state was replaced"],
+    [730_103, "a watch opened at a process that is stopped and then ends"],
   ])(
     "keeps every guarantee on seed %i: %s",
     async (seed) => {

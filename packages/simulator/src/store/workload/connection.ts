@@ -41,6 +41,7 @@ export function openStream(
   const { loop } = member.disk;
   const stream = new SimulatedStream(loop, member, events);
   loop.after(loop.between(0, 3), () => {
+    stream.connect();
     const isServed = member.serve(
       path,
       (handler, call) => stream.accept(call, handler),
@@ -69,11 +70,15 @@ class SimulatedStream implements ClientStream {
     return this.#isStalled;
   }
 
+  /** From here on it ends with the process, also one that is stopped and never gets to accept it. */
+  connect(): void {
+    if (!this.#isOver) this.member.connections.add(this);
+  }
+
   accept(call: RpcCall, start: (server: ServerStream) => void): void {
     if (this.#isOver) return;
     this.#run = this.member.runner();
     this.#server = new ServerStream(call, this);
-    this.member.connections.add(this);
     start(this.#server);
     for (const message of this.#unsent.splice(0)) this.send(message);
   }
