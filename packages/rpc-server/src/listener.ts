@@ -3,11 +3,19 @@
 // Owns:  the listening sockets, connections until they are handed over, the HTTP/1.1 server.
 // Not:   HTTP/2 itself (a driver's), certificates' files (the owner hands in fresh material when they are renewed).
 // N1. With TLS, the protocol is what ALPN settled; without, what the first bytes say. Nothing read is lost to whoever takes over.
+//     HTTP/2 carries gRPC alone here, and gRPC's clients offer nothing else: one that offers both (curl, browsers, Go's net/http) wants pages.
 // N2. close() ends the listening sockets and every connection that came in through them.
 // Source: etcd's cmux in server/embed/serve.go.
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from "node:http";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
-import { createServer as createTLSServer, type Server as TLSServer, type TLSSocket } from "node:tls";
+import {
+  createServer as createTLSServer,
+  type DetailedPeerCertificate,
+  type SecureContextOptions,
+  type SecureVersion,
+  type Server as TLSServer,
+  type TLSSocket,
+} from "node:tls";
 import type { RpcDriver, RpcPeer } from "./port.js";
 
 const http2Preface = Buffer.from("PRI * HTTP/2.0");
@@ -23,11 +31,23 @@ export interface ListenerTLS {
   readonly requireClientCert: boolean;
 }
 
+/** What is settled when listening begins. */
+export interface ListenerTLSLimits {
+  /** OpenSSL's names. Default: the runtime's choice. */
+  readonly ciphers?: string;
+  readonly minVersion?: SecureVersion;
+  readonly maxVersion?: SecureVersion;
+  /** Asked of each connection after its handshake: why it is refused, or undefined. The certificate is an empty object when none was shown. */
+  readonly refusalOf?: (certificate: DetailedPeerCertificate) => string | undefined;
+  readonly onRefused?: (address: string, reason: string) => void;
+}
+
 export interface ListenerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
   readonly tls?: ListenerTLS;
+  readonly tlsLimits?: ListenerTLSLimits;
   readonly rpc: RpcDriver;
   /** What is asked over HTTP/1.1; without, such connections are ended. */
   readonly onHttp1?: RequestListener;
@@ -46,8 +66,8 @@ export class Listener {
       this.#server = createNetServer({ noDelay: true }, (socket) => this.#onPlain(socket));
     } else {
       const server = createTLSServer({
-        ...contextOf(tls),
-        ALPNProtocols: ["h2", "http/1.1"],
+        ...this.#contextOf(tls),
+        ALPNCallback: ({ protocols }) => this.#protocolFor(protocols),
         requestCert: tls.requireClientCert,
         rejectUnauthorized: tls.requireClientCert,
       });
@@ -78,7 +98,7 @@ export class Listener {
 
   /** New connections are shown these from now on. */
   renewTLS(tls: ListenerTLS): void {
-    (this.#server as TLSServer).setSecureContext(contextOf(tls));
+    (this.#server as TLSServer).setSecureContext(this.#contextOf(tls));
   }
 
   /** Takes no new connections; open ones go on. */
@@ -119,8 +139,32 @@ export class Listener {
     socket.on("readable", look);
   }
 
+  /** Undefined ends the handshake: there is nothing that both speak. */
+  #protocolFor(offered: readonly string[]): string | undefined {
+    const ours = this.#http1 === undefined ? ["h2"] : ["http/1.1", "h2"];
+    return ours.find((protocol) => offered.includes(protocol));
+  }
+
+  #contextOf({ cert, key, ca }: ListenerTLS): SecureContextOptions {
+    const { ciphers, minVersion, maxVersion } = this.options.tlsLimits ?? {};
+    return {
+      ...{ cert, key },
+      ...(ca === undefined ? {} : { ca }),
+      ...(ciphers === undefined ? {} : { ciphers }),
+      ...(minVersion === undefined ? {} : { minVersion }),
+      ...(maxVersion === undefined ? {} : { maxVersion }),
+    };
+  }
+
   #onSecure(socket: TLSSocket): void {
     this.#own(socket);
+    const { refusalOf, onRefused } = this.options.tlsLimits ?? {};
+    const reason = refusalOf?.(socket.getPeerCertificate(true));
+    if (reason !== undefined) {
+      onRefused?.(peerOf(socket, undefined).address, reason);
+      socket.destroy();
+      return;
+    }
     const commonName = socket.authorized ? socket.getPeerCertificate().subject?.CN : undefined;
     this.#handOver(socket, socket.alpnProtocol === "h2", Array.isArray(commonName) ? commonName[0] : commonName);
   }
@@ -135,8 +179,4 @@ export class Listener {
 function peerOf(socket: Socket, commonName: string | undefined): RpcPeer {
   const host = socket.remoteAddress ?? "";
   return { address: `${host.includes(":") ? `[${host}]` : host}:${socket.remotePort ?? 0}`, commonName };
-}
-
-function contextOf({ cert, key, ca }: ListenerTLS): { cert: string; key: string; ca?: string } {
-  return { cert, key, ...(ca === undefined ? {} : { ca }) };
 }

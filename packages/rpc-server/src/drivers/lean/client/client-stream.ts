@@ -32,6 +32,8 @@ export interface ClientTLS {
   readonly key?: string;
   /** What to ask for by SNI, where the host is an address. */
   readonly serverName?: string | undefined;
+  /** Takes whatever certificate the server shows. */
+  readonly isUnverified?: boolean | undefined;
   readonly checkServerIdentity?: ((host: string, certificate: PeerCertificate) => Error | undefined) | undefined;
 }
 
@@ -297,7 +299,7 @@ function connectTo(target: string, tls: ClientTLS | undefined): Socket {
     const socket = connectPlain({ host, port, noDelay: true });
     return socket;
   }
-  const { serverName, checkServerIdentity, ca, cert, key } = tls;
+  const { serverName, checkServerIdentity, isUnverified, ca, cert, key } = tls;
   const socket = connectTLS({
     ...{ host, port, ALPNProtocols: ["h2"] },
     ...(ca === undefined ? {} : { ca }),
@@ -305,6 +307,7 @@ function connectTo(target: string, tls: ClientTLS | undefined): Socket {
     ...(key === undefined ? {} : { key }),
     ...(serverName === undefined ? {} : { servername: serverName }),
     ...(checkServerIdentity === undefined ? {} : { checkServerIdentity }),
+    ...(isUnverified === true ? { rejectUnauthorized: false } : {}),
   });
   socket.setNoDelay(true);
   socket.on("secureConnect", () => {
