@@ -2,6 +2,7 @@
 // library costs memory that most processes never need.
 import "reflect-metadata";
 import { createHash, generateKeyPairSync, type KeyObject, webcrypto } from "node:crypto";
+import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
 
 x509.cryptoProvider.set(webcrypto);
@@ -40,6 +41,32 @@ export async function createAuthority(options: { commonName: string; validDays: 
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature, true),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { cert: certificate.toString("pem"), key: await exportKey(keys.privateKey) };
+}
+
+/** A new key and a server's certificate for it that nobody else vouches for. `hosts`: addresses and names that it is good for. */
+export async function createSelfSigned(options: {
+  readonly organization: string;
+  readonly hosts: readonly string[];
+  readonly validDays: number;
+  readonly nowMs: number;
+}): Promise<KeyedCertificate> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const names = options.hosts.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value }));
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: [{ O: [options.organization] }],
+    notBefore: new Date(options.nowMs - clockSkewMs),
+    notAfter: new Date(options.nowMs + options.validDays * dayMs),
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      new x509.SubjectAlternativeNameExtension(names),
     ],
   });
   return { cert: certificate.toString("pem"), key: await exportKey(keys.privateKey) };

@@ -2,6 +2,9 @@
 
 import { parseDuration } from "@lenj/component-base";
 import { parseTokenOptions, type TokenOptions } from "./drivers/auth/token-options.js";
+import type { WebRules } from "./drivers/http/web-rules.js";
+import type { AdmissionRules } from "./drivers/tls/admission.js";
+import { ownCertificateFiles } from "./drivers/tls/own-certificate.js";
 import type { StoreOptions } from "./options.js";
 import { memberIDOf } from "./services/membership-changes.js";
 
@@ -9,8 +12,19 @@ export interface TLSFiles {
   readonly certFile: string;
   readonly keyFile: string;
   readonly caFile: string;
+  /** Shown as a client, to other members. */
+  readonly clientCertFile: string;
+  readonly clientKeyFile: string;
   readonly requireClientCert: boolean;
+  /** The member makes the certificate itself, as the others do: nobody vouches for it, and nobody's is verified. */
+  readonly isSelfMade: boolean;
+  readonly admission: AdmissionRules;
+  readonly cipherSuites: readonly string[];
+  readonly minVersion: TLSVersion | undefined;
+  readonly maxVersion: TLSVersion | undefined;
 }
+
+export type TLSVersion = "TLSv1.2" | "TLSv1.3";
 
 export interface InitialMember {
   readonly id: bigint;
@@ -27,6 +41,11 @@ export interface StoreConfig {
   readonly metricsURLs: readonly string[];
   readonly clientTLS: TLSFiles;
   readonly peerTLS: TLSFiles;
+  /** The common name of a client's certificate is the user that it calls as. */
+  readonly usesClientCertificates: boolean;
+  /** How long certificates last that the member makes for itself. */
+  readonly selfSignedYears: number;
+  readonly web: WebRules;
   readonly initialMembers: readonly InitialMember[];
   readonly isNewCluster: boolean;
   readonly clusterToken: string;
@@ -57,25 +76,19 @@ export interface StoreConfig {
 const defaultQuotaBytes = 2 * 1024 * 1024 * 1024;
 
 export function createConfig(options: StoreOptions): StoreConfig {
+  const dataDir = options.dataDir === "" ? `${options.name}.etcd` : options.dataDir;
   return {
     name: options.name,
-    dataDir: options.dataDir === "" ? `${options.name}.etcd` : options.dataDir,
+    dataDir,
     listenClientURLs: options.listenClientUrls,
     advertiseClientURLs: options.advertiseClientUrls,
     listenPeerURLs: options.listenPeerUrls,
     metricsURLs: options.listenMetricsUrls,
-    clientTLS: {
-      certFile: options.certFile,
-      keyFile: options.keyFile,
-      caFile: options.trustedCaFile,
-      requireClientCert: options.clientCertAuth,
-    },
-    peerTLS: {
-      certFile: options.peerCertFile,
-      keyFile: options.peerKeyFile,
-      caFile: options.peerTrustedCaFile,
-      requireClientCert: options.peerClientCertAuth,
-    },
+    clientTLS: clientTLSOf(options, dataDir),
+    peerTLS: peerTLSOf(options, dataDir),
+    usesClientCertificates: options.clientCertAuth,
+    selfSignedYears: options.selfSignedCertValidity,
+    web: { origins: anyOr(options.cors), hosts: anyOr(options.hostWhitelist) },
     initialMembers: parseInitialCluster(
       options.initialCluster.length > 0 ? options.initialCluster : options.initialAdvertisePeerUrls.map((url) => `${options.name}=${url}`),
       options.initialClusterToken,
@@ -109,6 +122,49 @@ export function createConfig(options: StoreOptions): StoreConfig {
       mode: options.autoCompactionMode as "periodic" | "revision",
       retention: parseRetention(options.autoCompactionMode, options.autoCompactionRetention),
     },
+  };
+}
+
+/** "*" among them, or nothing: all. */
+const anyOr = (names: readonly string[]): readonly string[] | undefined => (names.length === 0 || names.includes("*") ? undefined : names);
+
+/** As upstream has it, an authority is enough to ask for certificates. */
+function clientTLSOf(options: StoreOptions, dataDir: string): TLSFiles {
+  const isSelfMade = options.autoTls && (options.certFile === "" || options.keyFile === "");
+  const own = ownCertificateFiles(`${dataDir}/fixtures/client`);
+  const { certFile, keyFile } = isSelfMade ? own : options;
+  return {
+    ...{ certFile, keyFile, caFile: options.trustedCaFile, clientCertFile: certFile, clientKeyFile: keyFile, isSelfMade },
+    requireClientCert: options.clientCertAuth || options.trustedCaFile !== "",
+    admission: { crlFile: options.clientCrlFile, allowedCNs: [], allowedHostnames: options.clientCertAllowedHostname },
+    ...versionsOf(options),
+  };
+}
+
+function peerTLSOf(options: StoreOptions, dataDir: string): TLSFiles {
+  const isSelfMade = options.peerAutoTls && (options.peerCertFile === "" || options.peerKeyFile === "");
+  const own = ownCertificateFiles(`${dataDir}/fixtures/peer`);
+  const { certFile, keyFile } = isSelfMade ? own : { certFile: options.peerCertFile, keyFile: options.peerKeyFile };
+  return {
+    ...{ certFile, keyFile, caFile: options.peerTrustedCaFile, isSelfMade },
+    clientCertFile: options.peerClientCertFile || certFile,
+    clientKeyFile: options.peerClientKeyFile || keyFile,
+    requireClientCert: options.peerClientCertAuth || options.peerTrustedCaFile !== "",
+    admission: {
+      crlFile: options.peerCrlFile,
+      allowedCNs: options.peerCertAllowedCn,
+      allowedHostnames: options.peerCertAllowedHostname,
+    },
+    ...versionsOf(options),
+  };
+}
+
+function versionsOf(options: StoreOptions): Pick<TLSFiles, "cipherSuites" | "minVersion" | "maxVersion"> {
+  const versions = { "": undefined, "TLS1.2": "TLSv1.2", "TLS1.3": "TLSv1.3" } as const;
+  return {
+    cipherSuites: options.cipherSuites,
+    minVersion: versions[options.tlsMinVersion as keyof typeof versions],
+    maxVersion: versions[options.tlsMaxVersion as keyof typeof versions],
   };
 }
 

@@ -3,10 +3,11 @@
 import { readFileSync } from "node:fs";
 import { type ComponentContext, parseFlags, type RunningComponent, runComponent } from "@lenj/component-base";
 import { isStoreCommand, runStoreCommand } from "./commands/program.js";
-import { createConfig } from "./config.js";
+import { createConfig, type StoreConfig, type TLSFiles } from "./config.js";
 import { AutoCompactor } from "./drivers/auto-compactor.js";
 import { serveMetrics } from "./drivers/http/metrics-server.js";
 import { registerStoreMetrics } from "./drivers/http/store-metrics.js";
+import { ensureOwnCertificate } from "./drivers/tls/own-certificate.js";
 import { readCommandLine } from "./flags/command-line.js";
 import { judgeUnserved, unservedFlagSpecs } from "./flags/etcd-flags.js";
 import { choiceFlag, numberFlag, switchFlag } from "./flags/flag-kinds.js";
@@ -17,6 +18,7 @@ import { storeVersion } from "./services/context.js";
 async function start(options: StoreOptions, context: ComponentContext): Promise<RunningComponent> {
   const { clock, random, logger, metrics, health, signal } = context;
   const config = createConfig(options);
+  await makeOwnCertificates(config, clock.wallMs());
   const member = await Member.start({ config, clock, random, logger, metrics }, signal);
   registerStoreMetrics(metrics, member);
   health.register("leader", () => {
@@ -39,6 +41,19 @@ async function start(options: StoreOptions, context: ComponentContext): Promise<
       await Promise.all(closeMetrics.map((close) => close()));
     },
   };
+}
+
+async function makeOwnCertificates(
+  { dataDir, listenClientURLs, listenPeerURLs, clientTLS, peerTLS, selfSignedYears }: StoreConfig,
+  nowMs: number,
+): Promise<void> {
+  const make = async ({ isSelfMade }: TLSFiles, face: "client" | "peer", urls: readonly string[]): Promise<void> => {
+    const hosts = urls.filter((url) => url.startsWith("https:")).map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ""));
+    if (isSelfMade && hosts.length > 0)
+      await ensureOwnCertificate({ folder: `${dataDir}/fixtures/${face}`, hosts, validYears: selfSignedYears, nowMs });
+  };
+  await make(clientTLS, "client", listenClientURLs);
+  await make(peerTLS, "peer", listenPeerURLs);
 }
 
 async function runMember(argv: readonly string[]): Promise<void> {

@@ -383,7 +383,12 @@ export class Member {
   }
 
   #httpParts(replica: Replica): ClientHTTPOptions {
-    return { replica, metrics: this.parts.metrics, onHealth: (isHealthy) => this.#instruments.onHealth(isHealthy) };
+    return {
+      replica,
+      web: this.parts.config.web,
+      metrics: this.parts.metrics,
+      onHealth: (isHealthy) => this.#instruments.onHealth(isHealthy),
+    };
   }
 
   #gateway(context: ServiceContext, services: readonly ClientService[]): Gateway {
@@ -414,7 +419,7 @@ export class Member {
       replica,
       nowMs: () => clock.monotonicMs(),
       signedTokens: token.kind === "jwt" ? JWTTokens.fromFiles(token, clock) : undefined,
-      usesClientCertificates: config.clientTLS.requireClientCert,
+      usesClientCertificates: config.usesClientCertificates,
     });
     return {
       replica,

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { type FlagValues, type LoggingChoice, type LogLevel, listFlag, stringFlag } from "@lenj/component-base";
 import { parseRetention } from "./config.js";
 import { parseTokenOptions } from "./drivers/auth/token-options.js";
+import { unknownCipherSuite } from "./drivers/tls/cipher-suites.js";
 import { choiceFlag, countFlag, numberFlag, switchFlag, timeFlag, urlsFlag } from "./flags/flag-kinds.js";
 
 const bcryptCostMin = 4;
@@ -30,6 +31,21 @@ export const storeFlags = {
   "peer-key-file": stringFlag("Key of that certificate"),
   "peer-trusted-ca-file": stringFlag("Authority of other members' certificates"),
   "peer-client-cert-auth": switchFlag("Ask other members for certificates"),
+  "peer-client-cert-file": stringFlag("Certificate shown to other members when calling them; default: --peer-cert-file"),
+  "peer-client-key-file": stringFlag("Key of that certificate"),
+  "auto-tls": switchFlag("Make a certificate to show to clients, where none is given"),
+  "peer-auto-tls": switchFlag("Make a certificate to show to other members, where none is given; theirs are not verified then"),
+  "self-signed-cert-validity": countFlag("Years that such certificates last", 1),
+  "client-crl-file": stringFlag("Revocation list for clients' certificates"),
+  "peer-crl-file": stringFlag("Revocation list for other members' certificates"),
+  "client-cert-allowed-hostname": listFlag("Names, for one of which a client's certificate must be good"),
+  "peer-cert-allowed-cn": listFlag("Common names, one of which another member's certificate must have"),
+  "peer-cert-allowed-hostname": listFlag("Names, for one of which another member's certificate must be good"),
+  "cipher-suites": listFlag("Suites of TLS 1.2 that are offered, by Go's names; default: the runtime's choice"),
+  "tls-min-version": choiceFlag("Oldest version of TLS that is taken", "TLS1.2", ["", "TLS1.2", "TLS1.3"]),
+  "tls-max-version": choiceFlag("Newest version of TLS that is taken", "", ["", "TLS1.2", "TLS1.3"]),
+  cors: listFlag('Origins whose pages may ask over HTTP; "*": all', ["*"]),
+  "host-whitelist": listFlag('Host names by which clients without TLS may ask over HTTP; "*": all', ["*"]),
   "heartbeat-interval": countFlag("Time between heartbeats in milliseconds", 100),
   "election-timeout": countFlag("Time without heartbeats before an election in milliseconds", 1_000),
   "disk-stall-timeout": timeFlag("A write of the raft log that takes longer makes a leader hand over; 0: an election timeout", 0),
@@ -116,11 +132,7 @@ export function validateStoreOptions(options: StoreOptions, given: ReadonlySet<s
   if (options.warningApplyDuration <= 0) problems.push("--warning-apply-duration must be >0");
   if (options.warningUnaryRequestDuration <= 0) problems.push("--warning-unary-request-duration must be >0");
   if (options.archiveBytesMax <= 0) problems.push("--archive-bytes-max must be >0");
-  const secure = (urls: readonly string[]): boolean => urls.some((url) => url.startsWith("https:"));
-  if (secure(options.listenClientUrls) && (options.certFile === "" || options.keyFile === ""))
-    problems.push("--cert-file and --key-file are required for https client URLs");
-  if (secure(options.listenPeerUrls) && (options.peerCertFile === "" || options.peerKeyFile === ""))
-    problems.push("--peer-cert-file and --peer-key-file are required for https peer URLs");
+  problems.push(...tlsProblems(options));
   return problems;
 }
 
@@ -136,4 +148,27 @@ const hostOf = (url: string): string => /^https?:\/\/\[?(.*?)\]?:\d*$/.exec(url)
 function bindProblems(urls: readonly string[]): string[] {
   const named = urls.filter((url) => hostOf(url) !== "localhost" && isIP(hostOf(url)) === 0);
   return named.map((url) => `expected IP in URL for binding (${url})`);
+}
+
+function tlsProblems(options: StoreOptions): string[] {
+  const problems: string[] = [];
+  const suite = unknownCipherSuite(options.cipherSuites);
+  if (suite !== undefined) problems.push(`unexpected TLS cipher suite ${JSON.stringify(suite)}`);
+  if (options.tlsMinVersion === "TLS1.3" && options.tlsMaxVersion === "TLS1.2")
+    problems.push("min version (TLS1.3) is greater than max version (TLS1.2)");
+  if (options.tlsMinVersion === "TLS1.3" && options.cipherSuites.length > 0)
+    problems.push("cipher suites cannot be configured when only TLS1.3 is enabled");
+  if (options.peerCertAllowedCn.length > 0 && options.peerCertAllowedHostname.length > 0)
+    problems.push("--peer-cert-allowed-cn and --peer-cert-allowed-hostname are mutually exclusive");
+  if (options.selfSignedCertValidity === 0) problems.push("selfSignedCertValidity is invalid,it should be greater than 0");
+  if ((options.peerClientCertFile === "") !== (options.peerClientKeyFile === ""))
+    problems.push("--peer-client-cert-file and --peer-client-key-file must be given together");
+  const secure = (urls: readonly string[]): string | undefined => urls.find((url) => url.startsWith("https:"));
+  const client = secure(options.listenClientUrls);
+  if (client !== undefined && !options.autoTls && (options.certFile === "" || options.keyFile === ""))
+    problems.push(`TLS key/cert (--cert-file, --key-file) must be provided for client url ${client} with HTTPS scheme`);
+  const peer = secure(options.listenPeerUrls);
+  if (peer !== undefined && !options.peerAutoTls && (options.peerCertFile === "" || options.peerKeyFile === ""))
+    problems.push(`TLS key/cert (--peer-cert-file, --peer-key-file) must be provided for peer url ${peer} with HTTPS scheme`);
+  return problems;
 }

@@ -4,8 +4,18 @@
 import type { RequestListener } from "node:http";
 import type { Clock, Logger } from "@lenj/base";
 import { readTLSFiles, watchTLSFiles } from "@lenj/component-base";
-import { createGrpcJsDriver, createLeanDriver, Listener, type ListenerTLS, type RpcDriver, type RpcDriverOptions } from "@lenj/rpc-server";
+import {
+  createGrpcJsDriver,
+  createLeanDriver,
+  Listener,
+  type ListenerTLS,
+  type ListenerTLSLimits,
+  type RpcDriver,
+  type RpcDriverOptions,
+} from "@lenj/rpc-server";
 import type { TLSFiles } from "../config.js";
+import { refusalOf } from "./tls/admission.js";
+import { cipherList } from "./tls/cipher-suites.js";
 
 /** Requests under way get this long when the face shuts down. */
 const drainMs = 2_000;
@@ -39,7 +49,7 @@ export class Face {
           host: hostname.replace(/^\[|\]$/g, ""),
           port: Number(port),
           rpc: this.driver,
-          ...(protocol === "https:" ? { tls: materialOf(tls) } : {}),
+          ...(protocol === "https:" ? { tls: materialOf(tls), tlsLimits: this.#limitsOf(tls) } : {}),
           ...(onHttp1 === undefined ? {} : { onHttp1 }),
         }),
       );
@@ -54,6 +64,17 @@ export class Face {
       },
       renewalLookMs,
     );
+  }
+
+  #limitsOf({ cipherSuites, minVersion, maxVersion, admission }: TLSFiles): ListenerTLSLimits {
+    const ciphers = cipherList(cipherSuites);
+    return {
+      ...(ciphers === undefined ? {} : { ciphers }),
+      ...(minVersion === undefined ? {} : { minVersion }),
+      ...(maxVersion === undefined ? {} : { maxVersion }),
+      refusalOf: (certificate) => refusalOf(certificate, admission),
+      onRefused: (address, reason) => this.options.logger.warn("rejected connection", { address, reason }),
+    };
   }
 
   /** Requests under way get a moment; then the sockets go. */

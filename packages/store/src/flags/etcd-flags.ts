@@ -31,7 +31,6 @@ const noDiscovery = "members are found by --initial-cluster";
 const noTracing = "spans are not exported: slow requests are traced in the log and in /metrics";
 const paced = "compaction is paced by itself";
 const comparedByTime = "data is compared with --corrupt-check-time alone";
-const sameCertificate = "members show each other --peer-cert-file in both directions";
 const notYet = "it is not implemented";
 const obsolete = "it has meant nothing since etcd 2";
 
@@ -80,21 +79,6 @@ export const unservedFlags: Readonly<Record<string, Unserved>> = {
   ),
   "client-cert-file": accept(text, "the JSON gateway calls no gRPC port"),
   "client-key-file": accept(text, "the JSON gateway calls no gRPC port"),
-  "peer-client-cert-file": refuse(refusedText, sameCertificate),
-  "peer-client-key-file": refuse(refusedText, sameCertificate),
-  "auto-tls": refuse(refusedSwitch, notYet, "false"),
-  "peer-auto-tls": refuse(refusedSwitch, notYet, "false"),
-  "self-signed-cert-validity": accept(count, "no certificates are made"),
-  "client-crl-file": refuse(refusedText, notYet),
-  "peer-crl-file": refuse(refusedText, notYet),
-  "client-cert-allowed-hostname": refuse(refusedText, notYet),
-  "peer-cert-allowed-cn": refuse(refusedText, notYet),
-  "peer-cert-allowed-hostname": refuse(refusedText, notYet),
-  "cipher-suites": refuse(refusedText, notYet),
-  "tls-min-version": refuse(choiceFlag("Refused", "TLS1.2", ["", "TLS1.2", "TLS1.3"]), notYet, "TLS1.2"),
-  "tls-max-version": refuse(choiceFlag("Refused", "", ["", "TLS1.2", "TLS1.3"]), notYet, "TLS1.3"),
-  cors: refuse(refusedText, notYet, "*"),
-  "host-whitelist": refuse(refusedText, notYet, "*"),
   "force-new-cluster": refuse(refusedSwitch, notYet, "false"),
   "unsafe-no-fsync": accept(toggle, "what is promised is always on disk"),
   "max-concurrent-streams": accept(count, "10000 calls may be open on one connection"),

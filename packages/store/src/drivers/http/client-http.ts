@@ -5,29 +5,24 @@ import type { Registry } from "prom-client";
 import { storeVersion } from "../../services/context.js";
 import type { Gateway } from "./gateway.js";
 import { checkHealth, type HealthState, healthChecks, runChecks } from "./health-endpoints.js";
+import { applyWebRules, type WebRules } from "./web-rules.js";
 
 export interface ClientHTTPOptions {
   readonly replica: HealthState;
   readonly metrics: Registry;
+  readonly web: WebRules;
   /** Absent at addresses that are for metrics only. */
   readonly gateway?: Gateway;
   /** Hears the outcome of each /health. */
   readonly onHealth: (isHealthy: boolean) => void;
 }
 
-/** Any page may ask, as upstream's default for --cors has it. */
-const accessHeaders = {
-  "access-control-allow-methods": "POST, GET, OPTIONS, PUT, DELETE",
-  "access-control-allow-origin": "*",
-  "access-control-allow-headers": "accept, content-type, authorization",
-};
 const plainText = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
 
 export function clientHTTP(options: ClientHTTPOptions): RequestListener {
   return (request, response) => {
-    for (const [name, value] of Object.entries(accessHeaders)) response.setHeader(name, value);
-    if (request.method === "OPTIONS") response.writeHead(200).end();
-    else if (options.gateway?.answer(request, response) !== true) answer(options, request, response).catch(() => response.destroy());
+    if (applyWebRules(options.web, request, response)) return;
+    if (options.gateway?.answer(request, response) !== true) answer(options, request, response).catch(() => response.destroy());
   };
 }
 

@@ -12,9 +12,9 @@ export function peerCredentials(tls: TLSFiles, target: string, isSecure: boolean
   const { checkServerIdentity } = tlsPeerOf(target);
   return ChannelCredentials.createSsl(
     tls.caFile === "" ? null : readFileSync(tls.caFile),
-    readFileSync(tls.keyFile),
-    readFileSync(tls.certFile),
-    checkServerIdentity === undefined ? {} : { checkServerIdentity },
+    readFileSync(tls.clientKeyFile),
+    readFileSync(tls.clientCertFile),
+    { ...(checkServerIdentity === undefined ? {} : { checkServerIdentity }), ...(tls.isSelfMade ? { rejectUnauthorized: false } : {}) },
   );
 }
 
@@ -23,8 +23,9 @@ export function peerTLS(tls: TLSFiles, target: string): ClientTLS {
   const read = (file: string): string => readFileSync(file, "utf8");
   return {
     ...(tls.caFile === "" ? {} : { ca: read(tls.caFile) }),
-    cert: read(tls.certFile),
-    key: read(tls.keyFile),
+    cert: read(tls.clientCertFile),
+    key: read(tls.clientKeyFile),
+    isUnverified: tls.isSelfMade,
     ...tlsPeerOf(target),
   };
 }
