@@ -1,40 +1,12 @@
 // A leader whose disk stands still, and one that is stopped: others lead, and nobody reads what is old.
 import { join } from "node:path";
 import { createEtcdClient, type EtcdClient } from "@lenj/etcd-client";
-import { eventually, LoopDisk, mebibytes, StoreCluster } from "./testing/index.js";
+import { eventually, expectAllEverywhere, LoopDisk, mebibytes, StoreCluster, Writer } from "./testing/index.js";
 
 jest.setTimeout(180_000);
 
 const diskBytes = mebibytes(64);
 const callTimeoutMs = 2_000;
-
-/**
- * Writes one after the other. What was acknowledged is known by its revision, not by its value: a write that timed out may take effect
- * after later ones, and is the newest then.
- */
-class Writer {
-  /** Newest revision that was acknowledged: a lower bound for every read that begins afterwards. */
-  revision = 0;
-  readonly acknowledged: string[] = [];
-  #count = 0;
-
-  constructor(private readonly client: EtcdClient) {}
-
-  /** Until `count` writes in all are acknowledged. */
-  async until(count: number): Promise<void> {
-    while (this.acknowledged.length < count) {
-      this.#count += 1;
-      const name = `w/${this.#count}`;
-      try {
-        const { header } = await this.client.put({ key: Buffer.from(name), value: Buffer.from("v") });
-        this.acknowledged.push(name);
-        this.revision = Math.max(this.revision, header?.revision ?? 0);
-      } catch {
-        // The outcome is unknown.
-      }
-    }
-  }
-}
 
 interface Seen {
   readonly atLeast: number;
@@ -108,19 +80,6 @@ describe("a leader that stands still", () => {
     return new RegExp(`^${name} (\\S+)$`, "m").exec(await (await fetch(`${url}/metrics`)).text())?.[1];
   };
 
-  /** All members hold the same, and all that was acknowledged. */
-  async function expectEqualMembers(): Promise<void> {
-    await eventually(() => {
-      const hashes = cluster.endpoints.map(
-        (endpoint) => /"Hash" : (\d+)/.exec(cluster.etcdctl(["endpoint", "hashkv", "-w", "fields"], { endpoints: [endpoint] }).stdout)?.[1],
-      );
-      return Promise.resolve(hashes.every((hash) => hash !== undefined && hash === hashes[0]) ? true : undefined);
-    }, 60_000);
-    const { kvs } = await eventually(() => atLeader.range({ key: Buffer.from("w/"), rangeEnd: Buffer.from("w0") }));
-    const stored = new Set(kvs.map((kv) => kv.key.toString()));
-    expect(writer.acknowledged.filter((name) => !stored.has(name))).toEqual([]);
-  }
-
   it("hands over and knows it when its disk is frozen; reads there are never old; it catches up after the thaw", async () => {
     disks.get(leader)?.freeze();
     const seen: (Seen | undefined)[] = [];
@@ -146,7 +105,7 @@ describe("a leader that stands still", () => {
     }
     expect(stale(seen)).toEqual([]);
     await eventually(async () => ((await metric("lenj_store_disk_stalled")) === "0" ? true : undefined));
-    await expectEqualMembers();
+    await expectAllEverywhere(cluster, writer);
     await eventually(() => atLeader.put({ key: Buffer.from("accepted"), value: Buffer.from("v") }));
   });
 
@@ -166,6 +125,6 @@ describe("a leader that stands still", () => {
     for (let number = 0; number < 20; number += 1) seen.push(await readAt(atLeader, writer));
     expect(stale(seen)).toEqual([]);
     expect(seen.filter((one) => one !== undefined).length).toBeGreaterThan(0);
-    await expectEqualMembers();
+    await expectAllEverywhere(cluster, writer);
   });
 });

@@ -27,3 +27,4 @@ export { MembershipChanges, type PromotionForwarder } from "../services/membersh
 export { EtcdProcess } from "./etcd-process.js";
 export { LoopDisk, mebibytes } from "./loop-disk.js";
 export { type ClusterOptions, eventually, freePort, type MemberAddress, StoreCluster } from "./store-process.js";
+export { expectAllEverywhere, Writer } from "./writer.js";
