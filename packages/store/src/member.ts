@@ -322,6 +322,7 @@ export class Member {
           appliedIndex: () => this.replica.appliedIndex,
           isRemoved: (id) => this.replica.state.members.isRemoved(id),
           step: (messages) => this.replica.step(messages),
+          meet: (peer) => this.replica.peers.meet(peer),
           clusterInfo: () => this.#clusterInfo(),
           promote: (id) => this.#opened.membership.promoteHere(id),
           localRenew: (id) => this.#opened.leases.localRenew(id),

@@ -131,6 +131,34 @@ describe("membership", () => {
     expect(cluster.log(away.name)).toContain("the member has been permanently removed from the cluster");
   });
 
+  it("takes a member that was away back under a leader that it has never heard of", async () => {
+    const leader = await leaderName();
+    const [away = "", other = ""] = cluster.addresses.map(({ name }) => name).filter((name) => name !== leader);
+    const urlOf = (name: string): string => cluster.addresses.find((address) => address.name === name)?.clientURL ?? "";
+    const { add, promote } = change(urlOf(other));
+    const fourth = await cluster.reserve("s4");
+    const added = await whenHealthy(async () => {
+      // Stopped, it still counts as connected; killed then, it has not read of the change.
+      await cluster.signal(away, "SIGSTOP");
+      const answer = await add({ peerURLs: [fourth.peerURL], isLearner: true });
+      await cluster.signal(away, typeof answer === "string" ? "SIGCONT" : "SIGKILL");
+      return answer as etcdserverpb.MemberAddResponse | string;
+    });
+    join("s4", ["s1", "s2", "s3", "s4"]);
+    await eventually(async () => (typeof (await promote({ ID: added.member?.ID ?? 0n })) === "string" ? undefined : true));
+    await eventually(() => {
+      const { code } = cluster.etcdctl(["move-leader", added.member?.ID.toString(16) ?? ""], { endpoints: [urlOf(leader)] });
+      return Promise.resolve(code === 0 ? true : undefined);
+    });
+    // Its log ends before what the new leader sends first: only its own answer tells the leader where to begin.
+    for (let number = 0; number < 5; number += 1) await eventually(() => client.put({ key: bytes("later"), value: bytes(`${number}`) }));
+
+    cluster.start(away);
+    const back = createEtcdClient({ endpoints: [urlOf(away)], callTimeoutMs: 2_000 });
+    expect((await eventually(() => back.range({ key: bytes("later") }))).kvs[0]?.value.toString()).toBe("4");
+    await back.close();
+  });
+
   it("refuses what would cost the quorum, and a member that does not fit the cluster or lost its data", async () => {
     const leader = await leaderName();
     const leaderURL = cluster.addresses.find(({ name }) => name === leader)?.clientURL ?? "";

@@ -78,6 +78,7 @@ export async function open(parts: MemberParts, identity: Identity, initialPeers:
       tls: (target) => peerTLS(config.peerTLS, target),
       ...{ backend, counts: peerCounts, clock, random, logger },
       logBegin: () => memoryLog.firstIndex() - 1,
+      ownURLs: () => state.members.list().find(({ id }) => id === identity.memberID)?.peerUrls ?? [],
     });
     const replica = new Replica(
       {

@@ -161,7 +161,9 @@ export class StoreMember {
     if (!this.isUp || process === undefined) return false;
     process.run(() => {
       const replica = this.#opened?.replica;
-      if (replica?.state.members.isRemoved(message.from) === false) replica.step([message]);
+      if (replica?.state.members.isRemoved(message.from) !== false) return;
+      replica.peers.meet({ id: message.from, peerURLs: [`http://member-${message.from}:2380`] });
+      replica.step([message]);
     });
     return true;
   }

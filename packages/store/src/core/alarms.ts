@@ -10,6 +10,8 @@ const { AlarmType } = etcdserverpb;
 
 /** Raised alarms, one per member and kind; replicated. Upstream: etcd server/etcdserver/api/v3alarm. */
 export class Alarms {
+  /** This member ran out of space and raised NOSPACE itself, which nobody has taken note of yet. Not part of the state. */
+  hasRunOutOfSpace = false;
   readonly #raised = new Map<string, Alarm>();
 
   constructor(private readonly backend: Backend) {}

@@ -53,9 +53,12 @@ export class QuotaKeeper {
   #look(): void {
     const share = this.usedShare;
     this.#warn(share);
-    if (share >= clearBelow) this.#wasFull = true;
+    const { alarms } = this.replica.state;
+    // Room may have been made between two looks.
+    if (share >= clearBelow || alarms.hasRunOutOfSpace) this.#wasFull = true;
     else if (this.#wasFull && this.#hasOwnAlarm()) this.#clear();
     else this.#wasFull = false;
+    alarms.hasRunOutOfSpace = false;
   }
 
   #warn(share: number): void {

@@ -25,7 +25,7 @@ import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } f
 import { StoreError, storeErrorFrom } from "../core/errors.js";
 import type { ApplyContext, StateMachine } from "../core/state-machine.js";
 import { bestSuccessor, waitWhile } from "./hand-over.js";
-import { knownPeers } from "./known-peers.js";
+import { KnownPeers } from "./known-peers.js";
 import { LogStall } from "./log-stall.js";
 import { LogTruncation } from "./log-truncation.js";
 import { PendingRequests } from "./pending-requests.js";
@@ -90,6 +90,7 @@ export class Replica {
   readonly #truncation: LogTruncation;
   readonly dropper: RowDropper;
   readonly ticker: Ticker;
+  readonly peers: KnownPeers;
   readonly stall: LogStall;
   #pumpScheduled = false;
   /** When the pump that is scheduled, or was last, was asked for. */
@@ -155,6 +156,8 @@ export class Replica {
       electionTicks: config.electionTicks,
       heartbeatTicks: 1,
     });
+    const { memberID, initialPeers = [] } = config;
+    this.peers = new KnownPeers({ memberID, initialPeers, members: () => state.members, transport: parts.transport });
     this.failed = new Promise((resolve) => {
       this.#failure = resolve;
     });
@@ -205,7 +208,7 @@ export class Replica {
 
   start(): void {
     this.ticker.start();
-    this.#refreshPeers();
+    this.peers.refresh();
     const voters = this.state.members.confState().voters;
     if (voters.length === 1 && voters[0] === this.config.memberID) this.node.campaign();
     this.dropper.maybeStart();
@@ -578,15 +581,11 @@ export class Replica {
     }
     members.applyChange(single, context);
     this.node.applyConfChange(change);
-    this.#refreshPeers();
+    this.peers.refresh();
     // The others are told first: a leader passes the change on and hands over.
     if (single.type === "remove" && single.memberID === this.config.memberID)
       this.parts.clock.after(this.config.heartbeatMs, () => this.onRemoved());
     return () => pending?.resolve({ kind: "done", revision: 0 });
-  }
-
-  #refreshPeers(): void {
-    this.parts.transport.setPeers(knownPeers(this.config.memberID, this.state.members, this.config.initialPeers));
   }
 
   #scheduleCatchUp(): void {

@@ -38,6 +38,7 @@ export class Quota {
     };
     if (!replica.state.alarms.has(etcdserverpb.AlarmType.NOSPACE)) {
       logger.warn("Raised alarm", { alarm: "NOSPACE", usedBytes: replica.state.space.bytesInUse, quotaBytes });
+      replica.state.alarms.hasRunOutOfSpace = true;
       await replica.propose({ alarm });
     }
     throw new StoreError("NO_SPACE");

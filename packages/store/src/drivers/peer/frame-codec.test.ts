@@ -55,7 +55,7 @@ describe("the peer stream's frames", () => {
   });
 
   it("say who speaks", () => {
-    const hello = { clusterId: 2n ** 64n - 1n, from: 1n, to: 2n, protocolVersion: 1 };
+    const hello = { clusterId: 2n ** 64n - 1n, from: 1n, to: 2n, protocolVersion: 1, peerUrls: ["http://10.0.0.1:2380"] };
     expect(decodeFrame(encodeHello(hello))).toMatchObject({ hello });
   });
 

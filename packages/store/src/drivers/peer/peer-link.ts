@@ -4,7 +4,7 @@
 // P2. A broken stream is made anew after a pause that grows; what was on it, and what does not fit, is lost: raft repeats.
 import type { ChannelCredentials, ChannelOptions, Client } from "@grpc/grpc-js";
 import { type Clock, type Logger, type Timer, tlsPeerOf } from "@lenj/base";
-import { type PeerClient, PeerClient as PeerClientConstructor, PeerService } from "@lenj/proto/raft";
+import { type Hello, type PeerClient, PeerClient as PeerClientConstructor, PeerService } from "@lenj/proto/raft";
 import type { Message } from "@lenj/raft";
 import { ClientStream, type ClientTLS, type RpcStatus } from "@lenj/rpc-server";
 import { encodeBatch, encodeHello } from "./frame-codec.js";
@@ -26,7 +26,8 @@ export interface PeerLinkOptions {
   readonly credentials: ChannelCredentials;
   /** For the stream; asked for at each connection, so that renewed certificates count. Undefined: plain. */
   readonly tls: () => ClientTLS | undefined;
-  readonly hello: { readonly clusterId: bigint; readonly from: bigint; readonly to: bigint };
+  /** What it says first, at each connection. */
+  readonly hello: () => Omit<Hello, "protocolVersion">;
   readonly count: PeerCount;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -128,7 +129,7 @@ export class PeerLink {
       onClose: (status) => this.#onOver(status),
     });
     this.#stream = stream;
-    this.#write(encodeHello({ ...hello, protocolVersion: 1 }));
+    this.#write(encodeHello({ ...hello(), protocolVersion: 1 }));
   }
 
   #onOver({ details }: RpcStatus): void {

@@ -24,6 +24,7 @@ import type { Message } from "@lenj/raft";
 import type { RpcDuplexStream, RpcHandlers, RpcServerStream, RpcService, RpcStatus } from "@lenj/rpc-server";
 import type { HashReport } from "../../core/compare-hashes.js";
 import { grpcStatus, toGrpcStatus } from "../../core/errors.js";
+import type { PeerAddress } from "../../replica/ports.js";
 import { PacedStream } from "../../services/paced-stream.js";
 import { decodeFrame, type ReceivedFrame } from "./frame-codec.js";
 import type { PeerCounts } from "./peer-counts.js";
@@ -44,6 +45,8 @@ export interface PeerReceiver {
   isRemoved(id: bigint): boolean;
   appliedIndex(): number;
   step(messages: readonly Message[]): void;
+  /** A peer says who and where it is. */
+  meet(peer: PeerAddress): void;
   clusterInfo(): ClusterInfoReply;
   promote(id: bigint): Promise<void>;
   localRenew(id: bigint): Promise<number | undefined>;
@@ -161,6 +164,7 @@ function exchange(stream: RpcDuplexStream<ReceivedFrame, PeerReply>, receiver: P
       else if (receiver.isRemoved(from)) refuse(removedReason);
       else {
         welcomed = from;
+        receiver.meet({ id: from, peerURLs: hello.peerUrls });
         stream.write({ clusterId: receiver.clusterID, memberId: receiver.memberID });
       }
       return;

@@ -34,6 +34,8 @@ const versionTimeoutMs = 1_000;
 export interface PeerTransportOptions {
   readonly clusterID: bigint;
   readonly memberID: bigint;
+  /** Where this member listens to peers, as far as it knows by now. */
+  readonly ownURLs: () => readonly string[];
   /** `target` is "host:port". */
   readonly credentials: (target: string, isSecure: boolean) => ChannelCredentials;
   readonly tls: (target: string) => ClientTLS;
@@ -179,7 +181,7 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
       target: host,
       credentials: this.options.credentials(host, protocol === "https:"),
       tls: () => (protocol === "https:" ? this.options.tls(host) : undefined),
-      hello: { clusterId: clusterID, from: memberID, to: id },
+      hello: () => ({ clusterId: clusterID, from: memberID, to: id, peerUrls: [...this.options.ownURLs()] }),
       count: this.options.counts.of(id),
       ...{ clock, logger },
       onUnreachable: () => this.events.onUnreachable(id),
