@@ -4,6 +4,9 @@ import { Writable } from "node:stream";
 import type { LogFields, Logger } from "@lenj/base";
 import { createLogger as createWinston, format, transports, type Logger as Winston } from "winston";
 
+/** A chain of causes may be a ring. */
+const causesMax = 5;
+
 export type LogFormat = "json" | "text";
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
@@ -54,8 +57,14 @@ const textFormat = format.printf(({ level, message, component, ...fields }) => {
 
 function encodeField(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return value.toString(16);
-  if (value instanceof Error) return value.stack ?? value.message;
+  if (value instanceof Error) return describeError(value);
   return value;
+}
+
+/** With what caused it: "cannot write" alone does not tell a full disk from a broken one. */
+function describeError(error: Error, depth = 0): string {
+  const own = error.stack ?? error.message;
+  return error.cause instanceof Error && depth < causesMax ? `${own}\n[cause]: ${describeError(error.cause, depth + 1)}` : own;
 }
 
 class WinstonLogger implements Logger {
