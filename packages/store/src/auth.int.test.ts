@@ -91,7 +91,7 @@ class Clients {
 async function start(flags: readonly string[], members = 1): Promise<StoreCluster> {
   const cluster = await StoreCluster.create({ members, flags: ["--bcrypt-cost", "4", ...flags] });
   cluster.startAll();
-  await eventually(() => Promise.resolve(cluster.etcdctl(["endpoint", "health"]).code === 0 ? true : undefined));
+  await cluster.becomeHealthy();
   return cluster;
 }
 

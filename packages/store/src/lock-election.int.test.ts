@@ -37,7 +37,7 @@ describe("locks and elections", () => {
   beforeAll(async () => {
     cluster = await StoreCluster.create({ members: 3 });
     cluster.startAll();
-    await eventually(() => Promise.resolve(cluster.etcdctl(["endpoint", "health"]).code === 0 ? true : undefined));
+    await cluster.becomeHealthy();
     const hosts = cluster.endpoints.map((url) => new URL(url).host);
     locks = hosts.map((host) => new v3lockpb.LockClient(host, credentials.createInsecure()));
     elections = hosts.map((host) => new v3electionpb.ElectionClient(host, credentials.createInsecure()));

@@ -1,7 +1,7 @@
 // A leader whose disk stands still, and one that is stopped: others lead, and nobody reads what is old.
 import { join } from "node:path";
 import { createEtcdClient, type EtcdClient } from "@lenj/etcd-client";
-import { eventually, expectAllEverywhere, LoopDisk, mebibytes, StoreCluster, Writer } from "./testing/index.js";
+import { eventually, expectAllEverywhere, LoopDisk, leaderName, mebibytes, StoreCluster, Writer } from "./testing/index.js";
 
 jest.setTimeout(180_000);
 
@@ -39,7 +39,7 @@ describe("a leader that stands still", () => {
     cluster = await StoreCluster.create({ members: 3, flags: ["--snapshot-count", "200"] });
     disks = new Map(cluster.addresses.map(({ name }) => [name, LoopDisk.create(join(cluster.folder, name), diskBytes)]));
     cluster.startAll();
-    leader = await leaderAt(cluster.addresses.map(({ name }) => name));
+    leader = await eventually(() => leaderName(cluster));
     const urlOf = (name: string): string => cluster.addresses.find((address) => address.name === name)?.clientURL ?? "";
     const names = cluster.addresses.map(({ name }) => name).filter((name) => name !== leader);
     others = createEtcdClient({ endpoints: names.map(urlOf), callTimeoutMs });
@@ -56,24 +56,6 @@ describe("a leader that stands still", () => {
     await cluster.close();
   });
 
-  /** The one among `names` that says it leads. */
-  function leaderAt(names: readonly string[]): Promise<string> {
-    return eventually(async () => {
-      for (const { name, clientURL } of cluster.addresses.filter((address) => names.includes(address.name))) {
-        const client = createEtcdClient({ endpoints: [clientURL], callTimeoutMs });
-        try {
-          const status = await client.status();
-          if (status.leader !== 0n && status.leader === status.header?.memberId) return name;
-        } catch {
-          // Not up yet.
-        } finally {
-          await client.close();
-        }
-      }
-      return undefined;
-    });
-  }
-
   const othersNames = (): string[] => cluster.addresses.map(({ name }) => name).filter((name) => name !== leader);
   const metric = async (name: string): Promise<string | undefined> => {
     const url = cluster.addresses.find((address) => address.name === leader)?.clientURL;
@@ -89,7 +71,7 @@ describe("a leader that stands still", () => {
     })();
     try {
       await writer.until(40);
-      await leaderAt(othersNames());
+      await eventually(() => leaderName(cluster, othersNames()));
       await writer.until(100);
       // It answers, while its disk does not.
       const status = await atLeader.status();
@@ -114,7 +96,7 @@ describe("a leader that stands still", () => {
     let waiting: Promise<(Seen | undefined)[]>;
     try {
       await writer.until(40);
-      await leaderAt(othersNames());
+      await eventually(() => leaderName(cluster, othersNames()));
       await writer.until(60);
       // They lie in its sockets, and are the first that it finds when it goes on.
       waiting = Promise.all(Array.from({ length: 20 }, () => readAt(atLeader, writer)));

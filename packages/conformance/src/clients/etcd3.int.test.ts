@@ -207,7 +207,7 @@ describe("etcd3, plain", () => {
         await cluster.signal(name, "SIGKILL");
         for (let count = 0; count < 5; count += 1) await eventually(writeOne);
         cluster.start(name);
-        await eventually(() => Promise.resolve(cluster.etcdctl(["endpoint", "health"]).code === 0 ? true : undefined));
+        await cluster.becomeHealthy();
       }
       const wanted = Array.from({ length: written }, (_, number) => `k/${String(number).padStart(3, "0")}`);
       await eventually(() => Promise.resolve(new Set(seen).size === written ? true : undefined));

@@ -185,7 +185,7 @@ const members: readonly Row[] = [
     folder = mkdtempSync(join(tmpdir(), "lenj-etcdctl-"));
     cluster = await StoreCluster.create({ members: 3 });
     cluster.startAll();
-    await eventually(() => Promise.resolve(cluster.etcdctl(["endpoint", "health"]).code === 0 ? true : undefined));
+    await cluster.becomeHealthy();
   });
 
   afterAll(async () => {
@@ -329,7 +329,7 @@ const members: readonly Row[] = [
     const other = await StoreCluster.create({ members: 1 });
     try {
       other.startAll();
-      await eventually(() => Promise.resolve(other.etcdctl(["endpoint", "health"]).code === 0 ? true : undefined));
+      await other.becomeHealthy();
       put("m/1", "before");
       start("make-mirror", "--prefix", "m/", "--dest-prefix", "copy/", new URL(other.endpoints[0] ?? "").host);
       const copied = (key: string): Promise<string> =>

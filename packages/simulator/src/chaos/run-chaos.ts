@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Random, SeededRandom } from "@lenj/base";
 import { createEtcdClient, type EtcdClient } from "@lenj/etcd-client";
-import { eventually, freePort, StoreCluster } from "@lenj/store/testing";
+import { eventually, freePort, leaderName, StoreCluster } from "@lenj/store/testing";
 import { checkLinearizability } from "../checkers/linearizability.js";
 import { ChaosHistory, runClient } from "./clients.js";
 import { type LinkFault, Relay } from "./relay.js";
@@ -139,22 +139,6 @@ async function disturb(
       return cluster.signal(name, kind.startsWith("pause") ? "SIGSTOP" : "SIGKILL");
     }),
   );
-}
-
-/** Undefined while nobody says so. */
-async function leaderName(cluster: StoreCluster): Promise<string | undefined> {
-  for (const { name, clientURL } of cluster.addresses) {
-    const client = createEtcdClient({ endpoints: [clientURL], callTimeoutMs: 500 });
-    try {
-      const status = await client.status();
-      if (status.leader !== 0n && status.leader === status.header?.memberId) return name;
-    } catch {
-      // Not up.
-    } finally {
-      await client.close();
-    }
-  }
-  return undefined;
 }
 
 async function checkAll(cluster: StoreCluster, observer: EtcdClient, history: ChaosHistory, seen: readonly number[]): Promise<string[]> {

@@ -25,6 +25,7 @@ export type { ServiceContext } from "../services/context.js";
 export { checkCall, clientServices } from "../services/index.js";
 export { MembershipChanges, type PromotionForwarder } from "../services/membership-changes.js";
 export { EtcdProcess } from "./etcd-process.js";
+export { leaderName } from "./leader.js";
 export { LoopDisk, mebibytes } from "./loop-disk.js";
 export { type ClusterOptions, eventually, freePort, type MemberAddress, StoreCluster } from "./store-process.js";
 export { expectAllEverywhere, Writer } from "./writer.js";

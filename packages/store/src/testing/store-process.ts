@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 const mainFile = fileURLToPath(new URL("../main.js", import.meta.url));
 const firstPort = 21_000;
 const portSpan = 10_000;
+/** Of each member's log, when something did not come. */
+const linesShown = 15;
 
 /** A port below the ephemeral range that nothing listens on now. */
 export async function freePort(): Promise<number> {
@@ -125,6 +127,16 @@ export class StoreCluster {
   /** What a member has logged so far. */
   log(name: string): string {
     return readFileSync(join(this.folder, `${name}.log`), "utf8");
+  }
+
+  /** Resolves once every member answers a linearizable read. Throws, with what they last said, when that does not come. */
+  async becomeHealthy(): Promise<void> {
+    try {
+      await eventually(() => Promise.resolve(this.etcdctl(["endpoint", "health"]).code === 0 ? true : undefined));
+    } catch (cause) {
+      const said = this.addresses.map(({ name }) => `${name}: ${this.log(name).split("\n").slice(-linesShown).join("\n")}`);
+      throw new Error(`the cluster did not become healthy\n${said.join("\n")}`, { cause });
+    }
   }
 
   async close(): Promise<void> {
