@@ -3,7 +3,7 @@ import { type Clock, type Logger, type Random, SystemClock, SystemRandom } from 
 import type { Registry } from "prom-client";
 import { boolFlag, type FlagSpecs, type FlagValues, formatUsage, type ParsedFlags, parseFlags, stringFlag } from "./flags.js";
 import { HealthChecks } from "./health.js";
-import { createLogger, type LogFormat, type LoggingChoice } from "./logging.js";
+import { createLogger, type LogFormat, type LoggingChoice, redirectConsole } from "./logging.js";
 import { createMetrics } from "./metrics.js";
 
 /** What a component is given to run in. */
@@ -80,6 +80,7 @@ export async function runComponent<F extends FlagSpecs>(definition: ComponentDef
     format: common.logFormat as LogFormat,
     level: Number(common.v) >= 4 ? "debug" : (logging.level ?? "info"),
   });
+  redirectConsole(logger);
   process.exitCode = await runUntilStopped(definition, options, logger);
   // Components own their resources; what is left then is idle keep-alive sockets of libraries.
   process.exit();

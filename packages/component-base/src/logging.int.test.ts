@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger } from "./logging.js";
+import { createLogger, redirectConsole } from "./logging.js";
 
 describe("createLogger()", () => {
   let folder: string;
@@ -20,5 +20,19 @@ describe("createLogger()", () => {
     const line = JSON.parse(readFileSync(file, "utf8")) as { readonly error: string };
     expect(line.error).toMatch(/^Error: Cannot write\n.*\[cause\]: Error: No space left on device\n/s);
     expect(line.error.split("[cause]")).toHaveLength(6);
+  });
+
+  it("takes what libraries print to the console", () => {
+    const file = join(folder, "log");
+    const before = { ...console };
+    redirectConsole(createLogger({ component: "test", format: "json", level: "info", outputs: [file] }));
+    try {
+      const library: Console = console;
+      library.error("E %s", "lost", { port: 1 });
+    } finally {
+      Object.assign(console, before);
+    }
+    const line = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+    expect(line).toMatchObject({ level: "error", component: "test", message: "E lost { port: 1 }" });
   });
 });

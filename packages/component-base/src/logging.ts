@@ -1,6 +1,7 @@
 // The one place that knows winston. Lines go to standard error, as upstream's components write theirs.
 import { openSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
+import { format as formatText } from "node:util";
 import type { LogFields, Logger } from "@lenj/base";
 import { createLogger as createWinston, format, transports, type Logger as Winston } from "winston";
 
@@ -30,6 +31,14 @@ export function createLogger(options: LoggingOptions): Logger {
     transports: (options.outputs ?? ["stderr"]).map(createTransport),
   });
   return new WinstonLogger(winston, { component: options.component });
+}
+
+/** From here on what libraries print to the console (grpc-js does) are lines of `logger` too. */
+export function redirectConsole(logger: Logger): void {
+  const levels = { error: "error", warn: "warn", info: "info", log: "info", debug: "debug" } as const;
+  for (const [name, level] of Object.entries(levels)) {
+    Object.assign(console, { [name]: (...args: unknown[]): void => logger[level](formatText(...args)) });
+  }
 }
 
 function createTransport(output: string): InstanceType<typeof transports.Stream> {

@@ -44,7 +44,8 @@ export function peerChannelOptions(target: string): ChannelOptions {
     "grpc.max_send_message_length": -1,
     "grpc.keepalive_time_ms": 10_000,
     "grpc.keepalive_timeout_ms": 5_000,
-    "grpc.keepalive_permit_without_calls": 1,
+    // A server takes pings without calls for a flood, etcd's and ours.
+    "grpc.keepalive_permit_without_calls": 0,
     "grpc.initial_reconnect_backoff_ms": 50,
     "grpc.min_reconnect_backoff_ms": 50,
     "grpc.max_reconnect_backoff_ms": 1_000,
