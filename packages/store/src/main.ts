@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { type ComponentContext, parseFlags, type RunningComponent, runComponent } from "@lenj/component-base";
 import { isStoreCommand, runStoreCommand } from "./commands/program.js";
 import { createConfig, type StoreConfig, type TLSFiles } from "./config.js";
-import { AutoCompactor } from "./drivers/auto-compactor.js";
+import { AutoCompactor, historyOf } from "./drivers/auto-compactor.js";
 import { serveMetrics } from "./drivers/http/metrics-server.js";
 import { registerStoreMetrics } from "./drivers/http/store-metrics.js";
 import { ensureOwnCertificate } from "./drivers/tls/own-certificate.js";
@@ -25,7 +25,7 @@ async function start(options: StoreOptions, context: ComponentContext): Promise<
     if (member.replica.leaderID === 0n) throw new Error("There is no leader");
   }, ["readyz", "healthz"]);
   const closeMetrics = await Promise.all(config.metricsURLs.map((url) => serveMetrics(url, member.metricsHTTP)));
-  const compactor = new AutoCompactor(member, config.autoCompaction, clock, logger);
+  const compactor = new AutoCompactor(historyOf(member), config.autoCompaction, clock, logger);
   compactor.start();
   logger.info("Serving", {
     name: config.name,
