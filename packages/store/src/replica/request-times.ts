@@ -164,8 +164,8 @@ export class RequestTimes {
     batch.appliedMs = nowMs;
     if (tookMs <= this.options.warnApplyMs) return;
     this.slowApplies += 1;
-    const command = entry.type === "normal" && entry.data.length > 0 ? decodeCommandBody(entry.data) : {};
-    this.#warnApply({ ...describeCommand(command) }, tookMs);
+    const isCommand = entry.type === "normal" && entry.data.length > 0;
+    this.#warnApply(() => ({ ...describeCommand(isCommand ? decodeCommandBody(entry.data) : {}) }), tookMs);
   }
 
   /** A read came at `arrivedMs`, had its point confirmed at `confirmedMs`, reached at `reachedMs`, and was done at `doneMs`. */
@@ -180,7 +180,7 @@ export class RequestTimes {
     const tookMs = at.doneMs - at.arrivedMs;
     if (tookMs < this.options.warnApplyMs) return;
     this.slowApplies += 1;
-    this.#warnApply({ ...describeRead(request), ...millisecondsOf(stages) }, tookMs);
+    this.#warnApply(() => ({ ...describeRead(request), ...millisecondsOf(stages) }), tookMs);
   }
 
   /** The first three stages; the others are the batch's. */
@@ -207,21 +207,22 @@ export class RequestTimes {
 
   #onSlow(request: RequestMarks, stages: Stages, outcome: LogFields & { readonly tookMs: number }): void {
     const isWarning = outcome.tookMs >= this.options.warnRequestMs;
-    this.#line(isWarning ? "warn" : "info", "Slow request", {
+    this.#line(isWarning ? "warn" : "info", "Slow request", () => ({
       ...describeCommand(request.command),
       ...outcome,
       tookMs: rounded(outcome.tookMs),
       ...millisecondsOf(stages),
-    });
+    }));
   }
 
   /** Upstream's words: alerts look for them. */
-  #warnApply(fields: LogFields, tookMs: number): void {
+  #warnApply(describe: () => LogFields, tookMs: number): void {
     const expectedMs = this.options.warnApplyMs;
-    this.#line("warn", "apply request took too long", { ...fields, tookMs: rounded(tookMs), expectedMs });
+    this.#line("warn", "apply request took too long", () => ({ ...describe(), tookMs: rounded(tookMs), expectedMs }));
   }
 
-  #line(level: "warn" | "info", message: string, fields: LogFields): void {
+  /** Only a line that is written is put into words: under load every request may be slow. */
+  #line(level: "warn" | "info", message: string, fields: () => LogFields): void {
     const { clock, logger } = this.options;
     const limit = this.#limit;
     const nowMs = clock.monotonicMs();
@@ -234,7 +235,7 @@ export class RequestTimes {
       limit.leftOut += 1;
       return;
     }
-    logger[level](message, { ...fields, ...(limit.leftOut === 0 ? {} : { linesLeftOut: limit.leftOut }) });
+    logger[level](message, { ...fields(), ...(limit.leftOut === 0 ? {} : { linesLeftOut: limit.leftOut }) });
     limit.leftOut = 0;
   }
 }

@@ -5,7 +5,7 @@ import { decodeFrame, encodeBatch, encodeHello } from "./frame-codec.js";
 import { encodeMessage } from "./message-codec.js";
 
 const count = fc.oneof(fc.nat(200), fc.maxSafeNat());
-const id = fc.bigInt(1n, 2n ** 64n - 1n);
+const id = fc.oneof(fc.bigInt(1n, 300n), fc.bigInt(1n, 2n ** 64n - 1n));
 const entry: fc.Arbitrary<Entry> = fc.record({
   type: fc.constantFrom("normal" as const, "confChange" as const),
   term: count,
@@ -24,12 +24,38 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     commit: count,
     entries: fc.array(entry, { maxLength: 4 }),
   }),
+  fc.record({
+    ...envelope,
+    type: fc.constant("appResp" as const),
+    index: count,
+    reject: fc.boolean(),
+    rejectHint: count,
+    logTerm: count,
+  }),
   fc.record({ ...envelope, type: fc.constant("heartbeat" as const), commit: count, round: count }),
+  fc.record({ ...envelope, type: fc.constant("heartbeatResp" as const), round: count }),
   fc.record({
     ...envelope,
     type: fc.constant("readIndex" as const),
     context: fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
   }),
+  fc.record({
+    ...envelope,
+    type: fc.constant("readIndexResp" as const),
+    index: count,
+    context: fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
+  }),
+  fc.record({
+    ...envelope,
+    type: fc.constantFrom("vote" as const, "preVote" as const),
+    index: count,
+    logTerm: count,
+    transfer: fc.boolean(),
+    commit: count,
+    commitTerm: count,
+  }),
+  fc.record({ ...envelope, type: fc.constant("timeoutNow" as const) }),
+  fc.record({ ...envelope, type: fc.constant("transferLeader" as const), transferee: id }),
 ) as fc.Arbitrary<Message>;
 
 describe("the peer stream's frames", () => {
