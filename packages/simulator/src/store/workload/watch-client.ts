@@ -102,7 +102,9 @@ export class WatchClient {
       },
       onEnd: () => {
         loop.after(loop.between(20, 300), () => {
-          if (number === this.#streams) this.#connect();
+          if (number !== this.#streams) return;
+          if (this.#isCalm) this.#leaveOutWhatHasEnded();
+          this.#connect();
         });
       },
     });
@@ -111,6 +113,11 @@ export class WatchClient {
       watch.isCreated = false;
       this.#create(stream, watch);
     }
+  }
+
+  /** Nothing more will be written: a watch that has heard everything would begin in the future. */
+  #leaveOutWhatHasEnded(): void {
+    this.#watches = this.#watches.filter(({ record }) => record.nextRevision <= this.session.told.revision);
   }
 
   #create(stream: ClientStream, watch: Watch): void {
