@@ -23,6 +23,8 @@ export interface LeaseForwarder {
 export class LeaseKeeper implements LeaseKeeperPort {
   #timer: Timer | undefined;
   #closed = false;
+  /** Leases whose time was proposed to be written down: a renewal meanwhile does not see it yet, and it would outlive the renewal. */
+  readonly #checkpointed = new Set<bigint>();
   /** By this member, as leader. */
   readonly counts = { renewed: 0, expired: 0 };
 
@@ -67,13 +69,26 @@ export class LeaseKeeper implements LeaseKeeperPort {
    */
   async localRenew(id: bigint): Promise<number | undefined> {
     await this.replica.linearizable();
-    // What was written down of the time before the renewal must not outlive it: the next leader would count from there.
-    if ((this.replica.state.leases.get(id)?.remainingSeconds ?? 0) > 0)
-      await this.replica.propose({ leaseCheckpoint: { checkpoints: [{ ID: id, remainingTTL: 0 }] } });
+    while (this.#isWrittenDown(id)) await this.#forgetWritten(id);
     if (!this.replica.isLeader) throw new StoreError("NOT_LEADER");
     const lease = this.replica.state.leases.renew(id, this.clock.monotonicMs());
     if (lease !== undefined) this.counts.renewed += 1;
     return lease?.ttlSeconds;
+  }
+
+  #isWrittenDown(id: bigint): boolean {
+    return (this.replica.state.leases.get(id)?.remainingSeconds ?? 0) > 0 || this.#checkpointed.has(id);
+  }
+
+  /** What was written down of the time before a renewal must not outlive it: the next leader would count from there. */
+  async #forgetWritten(id: bigint): Promise<void> {
+    this.#checkpointed.delete(id);
+    try {
+      await this.replica.propose({ leaseCheckpoint: { checkpoints: [{ ID: id, remainingTTL: 0 }] } });
+    } catch (error) {
+      this.#checkpointed.add(id);
+      throw error;
+    }
   }
 
   /** On the leader only. */
@@ -119,8 +134,9 @@ export class LeaseKeeper implements LeaseKeeperPort {
   }
 
   #scan(): void {
-    if (!this.replica.isLeader) return;
     const { leases } = this.replica.state;
+    for (const id of this.#checkpointed) if (leases.get(id) === undefined) this.#checkpointed.delete(id);
+    if (!this.replica.isLeader) return;
     const nowMs = this.clock.monotonicMs();
     const ignore = (error: unknown): void => this.logger.debug("Lease upkeep failed", { error });
     const expired = leases.takeExpired(nowMs, revokesPerScan, revokeRetryMs);
@@ -128,6 +144,7 @@ export class LeaseKeeper implements LeaseKeeperPort {
     const checkpoints = leases.checkpointsDue(nowMs, this.checkpointEverySeconds, checkpointsPerScan);
     if (checkpoints.length === 0) return;
     const leaseCheckpoint = { checkpoints: checkpoints.map(({ id, remainingSeconds }) => ({ ID: id, remainingTTL: remainingSeconds })) };
+    for (const { id } of checkpoints) this.#checkpointed.add(id);
     this.replica.propose({ leaseCheckpoint }).catch(ignore);
   }
 }
