@@ -8,7 +8,7 @@
 // L3. Committed entries are applied in order, each exactly once; the applied index travels with the data.
 // L4. The log is cut only below what the backend has on disk.
 import { type Clock, invariant, type Logger, type Random } from "@lenj/base";
-import { type KeyEvent, WatchHub } from "@lenj/mvcc";
+import type { KeyEvent, WatchHub } from "@lenj/mvcc";
 import { ConfChangeContext } from "@lenj/proto/raft";
 import {
   type ConfChange,
@@ -24,6 +24,7 @@ import type { Answer } from "../core/answers.js";
 import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } from "../core/command.js";
 import { StoreError, storeErrorFrom } from "../core/errors.js";
 import type { ApplyContext, StateMachine } from "../core/state-machine.js";
+import { CatchUp } from "./catch-up.js";
 import { bestSuccessor, waitWhile } from "./hand-over.js";
 import { KnownPeers } from "./known-peers.js";
 import { LogStall } from "./log-stall.js";
@@ -96,7 +97,7 @@ export class Replica {
   /** When the pump that is scheduled, or was last, was asked for. */
   #turnMs = 0;
   #committedMs = 0;
-  #catchUpScheduled = false;
+  readonly #catchUp: CatchUp;
   #leaderID = 0n;
   #leaderSeenMs: number;
   #isLeader = false;
@@ -121,7 +122,7 @@ export class Replica {
     this.#applied = { ...applied };
     this.#electionMs = config.electionTicks * config.heartbeatMs;
     this.#truncation = new LogTruncation(config, parts);
-    this.dropper = new RowDropper(state.space, clock);
+    this.dropper = new RowDropper(state.space, clock, (error) => this.#fail(error));
     this.ticker = new Ticker({
       ...{ clock, logger: parts.logger, heartbeatMs: config.heartbeatMs, isLeader: () => this.#isLeader },
       onTick: () => {
@@ -146,7 +147,8 @@ export class Replica {
       this.#requestTimeoutMs,
       () => this.#schedulePump(),
     );
-    this.watches = new WatchHub(state.space, () => this.#scheduleCatchUp());
+    this.#catchUp = new CatchUp(state.space, parts.nextTurn, (error) => this.#fail(error));
+    this.watches = this.#catchUp.watches;
     this.node = new RaftNode({
       id: config.memberID,
       storage: memoryLog,
@@ -327,14 +329,15 @@ export class Replica {
     this.#stopped = true;
     this.ticker.close();
     this.dropper.close();
+    this.#catchUp.close();
     this.#pending.failAll(error);
     this.#reads.close(error);
   }
 
-  #fail(error: Error): void {
+  #fail(error: unknown): void {
     if (this.#stopped) return;
     this.#stop(new StoreError("STOPPED"));
-    this.#failure?.(error);
+    this.#failure?.(error instanceof Error ? error : new Error(String(error)));
   }
 
   /** Why nothing is proposed here now: surely not proposed, so that a client may ask another member. */
@@ -419,7 +422,7 @@ export class Replica {
       this.#applyCommitted();
       this.#persist();
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(error);
     }
   }
 
@@ -586,14 +589,5 @@ export class Replica {
     if (single.type === "remove" && single.memberID === this.config.memberID)
       this.parts.clock.after(this.config.heartbeatMs, () => this.onRemoved());
     return () => pending?.resolve({ kind: "done", revision: 0 });
-  }
-
-  #scheduleCatchUp(): void {
-    if (this.#catchUpScheduled || this.#stopped) return;
-    this.#catchUpScheduled = true;
-    this.parts.nextTurn(() => {
-      this.#catchUpScheduled = false;
-      if (!this.#stopped && this.watches.catchUp()) this.#scheduleCatchUp();
-    });
   }
 }

@@ -1,6 +1,7 @@
 // Deletes the rows that a compaction freed, a few a turn.
 //
 // Owns:  the timer, who waits for the end, how long it takes.
+// D1. Rows are read on the way. What cannot be read is told to the owner, and nothing more is deleted.
 import type { Clock, Timer } from "@lenj/base";
 import type { KeySpace } from "@lenj/mvcc";
 import { CountingHistogram, doubling } from "../core/counting-histogram.js";
@@ -21,6 +22,7 @@ export class RowDropper {
   constructor(
     private readonly space: KeySpace,
     private readonly clock: Clock,
+    private readonly onFailed: (error: unknown) => void,
   ) {}
 
   /** Begins unless there is nothing to do, or it is at work. */
@@ -47,7 +49,13 @@ export class RowDropper {
   #dropSome(): void {
     const startedMs = this.clock.monotonicMs();
     this.#startedMs ??= startedMs;
-    const hasMore = this.space.dropSome(rowsPerTurn);
+    let hasMore: boolean;
+    try {
+      hasMore = this.space.dropSome(rowsPerTurn);
+    } catch (error) {
+      this.onFailed(error);
+      return;
+    }
     const nowMs = this.clock.monotonicMs();
     this.pauses.observe(nowMs - startedMs);
     if (hasMore) {
