@@ -1,10 +1,10 @@
 export { createGrpcJsDriver } from "./drivers/grpc-js/grpc-js-driver.js";
 export { ClientStream, type ClientStreamOptions, type ClientTLS } from "./drivers/lean/client/client-stream.js";
-export type { KeepAliveOptions } from "./drivers/lean/keep-alive.js";
 export { createLeanDriver, type LeanDriverOptions } from "./drivers/lean/lean-driver.js";
 export { Listener, type ListenerOptions, type ListenerTLS, type ListenerTLSLimits } from "./listener.js";
 export type {
   DuplexHandler,
+  KeepAliveOptions,
   RpcCall,
   RpcDriver,
   RpcDriverOptions,

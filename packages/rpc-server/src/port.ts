@@ -82,7 +82,23 @@ export interface RpcDriverOptions {
   readonly onCall?: (call: RpcCall) => void;
   /** Hears of each call's end with its code and how long it took. */
   readonly onDone?: (path: string, code: number, tookMs: number) => void;
+  /** Default: what etcd uses. */
+  readonly keepAlive?: KeepAliveOptions;
+  /** Most calls that are open on one connection; more are refused. */
+  readonly concurrentStreamsMax?: number;
   readonly logger: Logger;
+}
+
+/** Whether the other side is still there, and how often it may ask us. Source: grpc-go's server parameters and enforcement policy. */
+export interface KeepAliveOptions {
+  /** Pings of a client with open calls may come this often. Upstream: etcd's --grpc-keepalive-min-time. */
+  readonly pingIntervalMsMin: number;
+  /** A connection on which nothing has come for so long is asked for a sign of life; Infinity: never. Upstream: --grpc-keepalive-interval. */
+  readonly pingAfterMs: number;
+  /** It is ended when none comes for so long. Upstream: --grpc-keepalive-timeout. */
+  readonly pingTimeoutMs: number;
+  /** A connection without calls for so long is drained. Upstream: grpc-go's MaxConnectionIdle. Default: never. */
+  readonly idleMsMax?: number;
 }
 
 export interface RpcDriver {

@@ -1,6 +1,7 @@
 // The store's configuration, decided from its flags.
 
 import { parseDuration } from "@lenj/component-base";
+import type { KeepAliveOptions } from "@lenj/rpc-server";
 import { parseTokenOptions, type TokenOptions } from "./drivers/auth/token-options.js";
 import type { WebRules } from "./drivers/http/web-rules.js";
 import type { AdmissionRules } from "./drivers/tls/admission.js";
@@ -59,6 +60,11 @@ export interface StoreConfig {
   readonly snapshotCount: number;
   readonly maxRequestBytes: number;
   readonly grpcDriver: "lean" | "grpc-js";
+  /** Of clients' connections. */
+  readonly keepAlive: KeepAliveOptions;
+  readonly concurrentStreamsMax: number;
+  readonly servesGateway: boolean;
+  readonly watchProgressMs: number;
   readonly txnOpsMax: number;
   readonly quotaBytes: number;
   /** Milliseconds from which a request, and the applying of a command or a read, are warned of. */
@@ -73,6 +79,7 @@ export interface StoreConfig {
   readonly autoCompaction: { readonly mode: "periodic" | "revision"; readonly retention: number };
 }
 
+const grpcPingIntervalMsMin = 5 * 60_000;
 const defaultQuotaBytes = 2 * 1024 * 1024 * 1024;
 
 export function createConfig(options: StoreOptions): StoreConfig {
@@ -103,6 +110,10 @@ export function createConfig(options: StoreOptions): StoreConfig {
     snapshotCount: options.snapshotCount,
     maxRequestBytes: options.maxRequestBytes,
     grpcDriver: options.grpcDriver as "lean" | "grpc-js",
+    keepAlive: keepAliveOf(options),
+    concurrentStreamsMax: options.maxConcurrentStreams,
+    servesGateway: options.enableGrpcGateway,
+    watchProgressMs: options.experimentalWatchProgressNotifyInterval || options.watchProgressNotifyInterval,
     txnOpsMax: options.maxTxnOps,
     quotaBytes: options.quotaBackendBytes === 0 ? defaultQuotaBytes : options.quotaBackendBytes,
     auth: {
@@ -122,6 +133,16 @@ export function createConfig(options: StoreOptions): StoreConfig {
       mode: options.autoCompactionMode as "periodic" | "revision",
       retention: parseRetention(options.autoCompactionMode, options.autoCompactionRetention),
     },
+  };
+}
+
+/** As upstream has it, 0 for one of the last two means no pings, and 0 for the first grpc-go's own default. */
+function keepAliveOf(options: StoreOptions): KeepAliveOptions {
+  const { grpcKeepaliveMinTime, grpcKeepaliveInterval, grpcKeepaliveTimeout } = options;
+  return {
+    pingIntervalMsMin: grpcKeepaliveMinTime || grpcPingIntervalMsMin,
+    pingAfterMs: grpcKeepaliveInterval > 0 && grpcKeepaliveTimeout > 0 ? grpcKeepaliveInterval : Number.POSITIVE_INFINITY,
+    pingTimeoutMs: grpcKeepaliveTimeout,
   };
 }
 

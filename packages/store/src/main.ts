@@ -24,7 +24,7 @@ async function start(options: StoreOptions, context: ComponentContext): Promise<
   health.register("leader", () => {
     if (member.replica.leaderID === 0n) throw new Error("There is no leader");
   }, ["readyz", "healthz"]);
-  const closeMetrics = await Promise.all(config.metricsURLs.map((url) => serveMetrics(url, member.metricsHTTP)));
+  const closeMetrics = await Promise.all(config.metricsURLs.map((url) => serveMetrics(url, config.clientTLS, member.metricsHTTP)));
   const compactor = new AutoCompactor(historyOf(member), config.autoCompaction, clock, logger);
   compactor.start();
   logger.info("Serving", {
@@ -44,7 +44,7 @@ async function start(options: StoreOptions, context: ComponentContext): Promise<
 }
 
 async function makeOwnCertificates(
-  { dataDir, listenClientURLs, listenPeerURLs, clientTLS, peerTLS, selfSignedYears }: StoreConfig,
+  { dataDir, listenClientURLs, listenPeerURLs, metricsURLs, clientTLS, peerTLS, selfSignedYears }: StoreConfig,
   nowMs: number,
 ): Promise<void> {
   const make = async ({ isSelfMade }: TLSFiles, face: "client" | "peer", urls: readonly string[]): Promise<void> => {
@@ -52,7 +52,7 @@ async function makeOwnCertificates(
     if (isSelfMade && hosts.length > 0)
       await ensureOwnCertificate({ folder: `${dataDir}/fixtures/${face}`, hosts, validYears: selfSignedYears, nowMs });
   };
-  await make(clientTLS, "client", listenClientURLs);
+  await make(clientTLS, "client", [...listenClientURLs, ...metricsURLs]);
   await make(peerTLS, "peer", listenPeerURLs);
 }
 

@@ -369,7 +369,12 @@ export class Member {
         this.#checkCall(context, call);
       },
       onDone: (path, code, tookMs) => this.#instruments.onDone(path, code, tookMs),
-      onHttp1: clientHTTP({ ...this.#httpParts(context.replica), gateway: this.#gateway(context, services) }),
+      onHttp1: clientHTTP({
+        ...this.#httpParts(context.replica),
+        ...(config.servesGateway ? { gateway: this.#gateway(context, services) } : {}),
+      }),
+      keepAlive: config.keepAlive,
+      concurrentStreamsMax: config.concurrentStreamsMax,
       clock,
       logger,
     });
@@ -431,6 +436,7 @@ export class Member {
       txnOpsMax: config.txnOpsMax,
       maxRequestBytes: config.maxRequestBytes,
       quotaBytes: config.quotaBytes,
+      watchProgressMs: config.watchProgressMs,
       ...{ bcryptCost, access },
       streams: this.#streams,
     };

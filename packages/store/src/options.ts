@@ -22,7 +22,7 @@ export const storeFlags = {
   "strict-reconfig-check": switchFlag("Refuse membership changes that would cost the quorum", true),
   "max-learners": numberFlag("Most members that follow without a vote", 1),
   "initial-cluster-token": stringFlag("Keeps clusters on the same addresses apart", "etcd-cluster"),
-  "listen-metrics-urls": urlsFlag("Where to serve metrics and health over plain HTTP"),
+  "listen-metrics-urls": urlsFlag("Where to serve metrics and health, and nothing else"),
   "cert-file": stringFlag("Certificate shown to clients"),
   "key-file": stringFlag("Key of that certificate"),
   "trusted-ca-file": stringFlag("Authority of client certificates"),
@@ -69,6 +69,13 @@ export const storeFlags = {
   "experimental-max-learners": numberFlag("The same as --max-learners, as older versions call it", 0),
   "archive-dir": stringFlag("Folder to archive committed entries in, for restores to a point in time; default: none"),
   "archive-bytes-max": countFlag("Bytes of archive past which its oldest segments are removed", 8 * 1024 * 1024 * 1024),
+  "enable-grpc-gateway": switchFlag("Answer JSON over HTTP at the addresses for clients", true),
+  "max-concurrent-streams": countFlag("Most calls that are open on one client's connection", 10_000),
+  "grpc-keepalive-min-time": timeFlag("A client may ping this often; 0: every five minutes", 5_000),
+  "grpc-keepalive-interval": timeFlag("A connection that is silent for so long is pinged; 0: never", 2 * 3_600_000),
+  "grpc-keepalive-timeout": timeFlag("It is ended when it stays silent for so long after that; 0: connections are not pinged", 20_000),
+  "watch-progress-notify-interval": timeFlag("A quiet watch that asked for it hears this often how far it has come", 600_000),
+  "experimental-watch-progress-notify-interval": timeFlag("The same, as older versions call it", 0),
   "grpc-driver": stringFlag('What carries gRPC: "lean" (HTTP/2 of its own) or "grpc-js"', "lean"),
   logger: stringFlag('"zap" or, as older versions call it, "capnslog": lines are JSON in either case', "zap"),
   "log-level": stringFlag("debug, info, warn, error, panic or fatal", "info"),
@@ -131,10 +138,20 @@ export function validateStoreOptions(options: StoreOptions, given: ReadonlySet<s
     problems.push(`--bcrypt-cost must be between ${bcryptCostMin} and ${bcryptCostMax}, got ${options.bcryptCost}`);
   if (options.warningApplyDuration <= 0) problems.push("--warning-apply-duration must be >0");
   if (options.warningUnaryRequestDuration <= 0) problems.push("--warning-unary-request-duration must be >0");
+  if (options.maxConcurrentStreams <= 0) problems.push("--max-concurrent-streams must be >0");
+  if (options.watchProgressNotifyInterval <= 0) problems.push("--watch-progress-notify-interval must be >0");
+  for (const flag of ["grpcKeepaliveMinTime", "grpcKeepaliveInterval", "grpcKeepaliveTimeout"] as const)
+    if (options[flag] < 0) problems.push(`--${flagOf[flag]} must be >=0`);
   if (options.archiveBytesMax <= 0) problems.push("--archive-bytes-max must be >0");
   problems.push(...tlsProblems(options));
   return problems;
 }
+
+const flagOf = {
+  grpcKeepaliveMinTime: "grpc-keepalive-min-time",
+  grpcKeepaliveInterval: "grpc-keepalive-interval",
+  grpcKeepaliveTimeout: "grpc-keepalive-timeout",
+} as const;
 
 const urlsOf = {
   "listen-peer-urls": "listenPeerUrls",
@@ -164,7 +181,7 @@ function tlsProblems(options: StoreOptions): string[] {
   if ((options.peerClientCertFile === "") !== (options.peerClientKeyFile === ""))
     problems.push("--peer-client-cert-file and --peer-client-key-file must be given together");
   const secure = (urls: readonly string[]): string | undefined => urls.find((url) => url.startsWith("https:"));
-  const client = secure(options.listenClientUrls);
+  const client = secure([...options.listenClientUrls, ...options.listenMetricsUrls]);
   if (client !== undefined && !options.autoTls && (options.certFile === "" || options.keyFile === ""))
     problems.push(`TLS key/cert (--cert-file, --key-file) must be provided for client url ${client} with HTTPS scheme`);
   const peer = secure(options.listenPeerUrls);

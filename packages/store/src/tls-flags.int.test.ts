@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAuthority, issueCertificate, type KeyedCertificate } from "@lenj/component-base/pki";
-import { eventually, StoreCluster } from "./testing/index.js";
+import { eventually, freePort, StoreCluster } from "./testing/index.js";
 
 jest.setTimeout(120_000);
 
@@ -91,6 +91,14 @@ describe("flags about TLS", () => {
     expect(curl(...as("bob"), `${url}/version`).stdout).toBe("");
     await logged(/client certificate authentication failed/);
     expect(curl(...as("alice"), `${url}/version`).stdout).toContain("etcdserver");
+  });
+
+  it("serves metrics as it serves clients, where their address says https", async () => {
+    const metrics = `https://127.0.0.1:${await freePort()}`;
+    await start([...server, "--trusted-ca-file=@ca.crt", "--client-cert-auth", `--listen-metrics-urls=${metrics}`]);
+    expect(curl("--cacert", pathOf("ca.crt"), `${metrics}/metrics`).stdout).toBe("");
+    expect(curl(...as("alice"), `${metrics}/metrics`).stdout).toContain("etcd_server_has_leader 1");
+    expect(curl("--cacert", pathOf("ca.crt"), metrics.replace("https", "http")).stdout).toBe("");
   });
 
   it("narrows cipher suites and versions", async () => {

@@ -1,7 +1,7 @@
 // Every subcommand of Debian's etcdctl 3.4 against three members, one row a call: what it prints, and how it exits.
 //
 // Rows of one table run in order, on what the rows before left. `{name}` stands for what an earlier row kept under that name.
-// Left out: "migrate" (etcd's v2 files), "completion" and "help" (no server), "check datascale" (fills gigabytes).
+// Left out: "migrate" (etcd's v2 files), "completion" and "help" (no server).
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -349,6 +349,14 @@ const members: readonly Row[] = [
       expect(stdout).toMatch(new RegExp(verdict));
     expect(stdout).toMatch(/Compacted with revision \d+\n/);
     expect(stdout.match(/Defragmented "/g)).toHaveLength(3);
+  });
+
+  it("check datascale: ten thousand keys of a kilobyte, measured at /metrics, then its own cleaning up", () => {
+    const { stdout } = cluster.etcdctl(["check", "datascale", "--load=s", "--auto-compact", "--auto-defrag"], { timeoutMs: 120_000 });
+    expect(stdout).toMatch(/PASS: Approximate system memory used : [\d.]+ MB\.\n/);
+    expect(stdout).toMatch(/Compacted with revision \d+\n/);
+    expect(stdout.match(/Defragmented "/g)).toHaveLength(3);
+    expect(cluster.etcdctl(["get", "--prefix", "/etcdctl-check-datascale/", "--keys-only"]).stdout).toBe("");
   });
 
   it("snapshot save, status and restore", () => {

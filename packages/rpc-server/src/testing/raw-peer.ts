@@ -6,7 +6,6 @@ import { ManualClock } from "@lenj/base/testing";
 import { flag, frameType, preface, uint16, uint24, uint31, uint32 } from "../drivers/lean/frames.js";
 import { HpackDecoder } from "../drivers/lean/hpack/decoder.js";
 import { encodeFields } from "../drivers/lean/hpack/encoder.js";
-import type { KeepAliveOptions } from "../drivers/lean/keep-alive.js";
 import { createLeanDriver } from "../drivers/lean/lean-driver.js";
 import type { RpcDriver, RpcDriverOptions } from "../port.js";
 import { pathOf, TextError, type TextHandlers, textService } from "./text-service.js";
@@ -42,9 +41,7 @@ class MemorySocket extends Duplex {
   }
 }
 
-export interface RawPeerOptions extends Partial<RpcDriverOptions> {
-  readonly keepAlive?: KeepAliveOptions;
-}
+export type RawPeerOptions = Partial<RpcDriverOptions>;
 
 export class RawPeer {
   readonly clock = new ManualClock();

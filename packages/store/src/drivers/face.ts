@@ -19,9 +19,10 @@ import { cipherList } from "./tls/cipher-suites.js";
 
 /** Requests under way get this long when the face shuts down. */
 const drainMs = 2_000;
-const renewalLookMs = 1_000;
+export const renewalLookMs = 1_000;
 
-export interface FaceOptions extends Pick<RpcDriverOptions, "receiveBytesMax" | "toStatus" | "onCall" | "onDone"> {
+export interface FaceOptions
+  extends Pick<RpcDriverOptions, "receiveBytesMax" | "toStatus" | "onCall" | "onDone" | "keepAlive" | "concurrentStreamsMax"> {
   readonly urls: readonly string[];
   readonly driver: "lean" | "grpc-js";
   readonly tls: TLSFiles;
@@ -66,13 +67,10 @@ export class Face {
     );
   }
 
-  #limitsOf({ cipherSuites, minVersion, maxVersion, admission }: TLSFiles): ListenerTLSLimits {
-    const ciphers = cipherList(cipherSuites);
+  #limitsOf(files: TLSFiles): ListenerTLSLimits {
     return {
-      ...(ciphers === undefined ? {} : { ciphers }),
-      ...(minVersion === undefined ? {} : { minVersion }),
-      ...(maxVersion === undefined ? {} : { maxVersion }),
-      refusalOf: (certificate) => refusalOf(certificate, admission),
+      ...versionsOf(files),
+      refusalOf: (certificate) => refusalOf(certificate, files.admission),
       onRefused: (address, reason) => this.options.logger.warn("rejected connection", { address, reason }),
     };
   }
@@ -100,7 +98,21 @@ export class Face {
   }
 }
 
-function materialOf(files: TLSFiles): ListenerTLS {
+/** Which versions and ciphers of TLS are spoken. */
+export function versionsOf({
+  cipherSuites,
+  minVersion,
+  maxVersion,
+}: TLSFiles): Pick<ListenerTLSLimits, "ciphers" | "minVersion" | "maxVersion"> {
+  const ciphers = cipherList(cipherSuites);
+  return {
+    ...(ciphers === undefined ? {} : { ciphers }),
+    ...(minVersion === undefined ? {} : { minVersion }),
+    ...(maxVersion === undefined ? {} : { maxVersion }),
+  };
+}
+
+export function materialOf(files: TLSFiles): ListenerTLS {
   const { cert = "", key = "", ca } = readTLSFiles(files);
   return { cert, key, requireClientCert: files.requireClientCert, ...(ca === undefined ? {} : { ca }) };
 }

@@ -29,6 +29,8 @@ export interface ServiceContext {
   readonly txnOpsMax: number;
   readonly maxRequestBytes: number;
   readonly quotaBytes: number;
+  /** A quiet watch that asked for it hears this often how far it has come. Default: ten minutes. */
+  readonly watchProgressMs?: number;
   /** Of password hashes: the base-2 logarithm of their rounds. */
   readonly bcryptCost: number;
   readonly access: Access;

@@ -18,7 +18,6 @@ import type { ServiceContext } from "./context.js";
 type WatchCall = RpcDuplexStream<etcdserverpb.WatchRequest, Buffer>;
 
 const { WatchCreateRequest_FilterType: FilterType } = etcdserverpb;
-/** A watch that asks for it hears at least this often how far it has come. */
 const progressIntervalMs = 600_000;
 /** Election timeouts without a leader after which such streams end. */
 const leaderlessElections = 3;
@@ -180,10 +179,10 @@ class WatchStream implements WatchSink {
   }
 
   #armProgress(): void {
-    const { clock } = this.context;
-    this.#progress = clock.after(progressIntervalMs / 10, () => {
+    const { clock, watchProgressMs = progressIntervalMs } = this.context;
+    this.#progress = clock.after(watchProgressMs / 10, () => {
       for (const watcher of this.#watchers.values()) {
-        const isQuiet = clock.monotonicMs() - (this.#heardMs.get(watcher.id) ?? 0) >= progressIntervalMs;
+        const isQuiet = clock.monotonicMs() - (this.#heardMs.get(watcher.id) ?? 0) >= watchProgressMs;
         const hasStarted = watcher.startRevision <= this.context.replica.state.space.currentRevision;
         if (!watcher.wantsProgress || !watcher.isSynced || !isQuiet || !hasStarted || !this.isWritable()) continue;
         this.#heardMs.set(watcher.id, clock.monotonicMs());

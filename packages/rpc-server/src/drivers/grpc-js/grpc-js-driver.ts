@@ -33,6 +33,8 @@ const unlimitedStreams = 2 ** 31 - 1;
 /** Upstream: etcd's grpc-keepalive-interval. */
 const pingAfterMs = 2 * 3_600_000;
 const pingTimeoutMs = 20_000;
+/** The longest that a timer runs. */
+const neverMs = 2 ** 31 - 1;
 
 export function createGrpcJsDriver(options: RpcDriverOptions): RpcDriver {
   return new GrpcJsDriver(options);
@@ -47,9 +49,10 @@ class GrpcJsDriver implements RpcDriver {
     this.#server = new Server({
       "grpc.max_receive_message_length": options.receiveBytesMax,
       "grpc.max_send_message_length": sendBytesMax,
-      "grpc.max_concurrent_streams": unlimitedStreams,
-      "grpc.keepalive_time_ms": pingAfterMs,
-      "grpc.keepalive_timeout_ms": pingTimeoutMs,
+      "grpc.max_concurrent_streams": options.concurrentStreamsMax ?? unlimitedStreams,
+      // How often clients may ping is not looked at.
+      "grpc.keepalive_time_ms": Math.min(options.keepAlive?.pingAfterMs ?? pingAfterMs, neverMs),
+      "grpc.keepalive_timeout_ms": options.keepAlive?.pingTimeoutMs ?? pingTimeoutMs,
     });
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
   }

@@ -252,6 +252,14 @@ describe("keepalive, with etcd's values", () => {
     expect(idle.seen().at(-1)).toBe("goaway 0 11 too_many_pings");
   });
 
+  it("looks for dead clients never, and takes pings as often, as it is told", () => {
+    const keepAlive = { pingIntervalMsMin: 1_000, pingAfterMs: Number.POSITIVE_INFINITY, pingTimeoutMs: 20_000 };
+    const peer = RawPeer.open({ talk: () => {} }, { keepAlive }).send(headers(1, requestFields("Talk")));
+    for (let n = 0; n < 10; n++) peer.clock.advance(1_000), peer.send(ping());
+    peer.clock.advance(10 * 7_200_000);
+    expect(peer.seen().filter((text) => !text.startsWith("ping ack"))).toEqual([]);
+  });
+
   it("does not count pings around answers, by which clients measure the line", () => {
     const peer = RawPeer.open({ ask: (text) => text, talk: (stream) => void (stream.onMessage = (text) => stream.write(text)) });
     for (let n = 0; n < 50; n++) peer.send(ask(2 * n + 1), ping());

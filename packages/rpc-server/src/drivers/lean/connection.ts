@@ -8,7 +8,7 @@
 // F4. An error of a stream ends the stream, an error of the connection ends it with GOAWAY; nothing is thrown to the socket.
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "@lenj/base";
-import type { RpcDriverOptions, RpcPeer } from "../../port.js";
+import type { KeepAliveOptions, RpcDriverOptions, RpcPeer } from "../../port.js";
 import { ControlFrames } from "./control-frames.js";
 import { Deadlines } from "./deadlines.js";
 import { FloodGuard } from "./flood-guard.js";
@@ -17,7 +17,7 @@ import { ConnectionError, errorCode, flag, frameType, uint31 } from "./frames.js
 import { HeadCache } from "./head-cache.js";
 import { HeaderAssembly } from "./header-assembly.js";
 import { HpackError } from "./hpack/hpack-error.js";
-import { KeepAlive, type KeepAliveOptions } from "./keep-alive.js";
+import { KeepAlive } from "./keep-alive.js";
 import * as limits from "./limits.js";
 import { Output } from "./output.js";
 import { ReceiveRoom } from "./receive-room.js";
@@ -35,6 +35,7 @@ export type ResolvedHead =
 export interface ConnectionOptions extends RpcDriverOptions {
   readonly clock: Clock;
   readonly keepAlive: KeepAliveOptions;
+  readonly concurrentStreamsMax: number;
 }
 
 /** Payloads of our PINGs: for a sign of life, and for a drain. */
@@ -96,7 +97,7 @@ export class Connection implements StreamHost, FrameSink {
       hasStreams: () => this.#streams.size > 0,
     });
     this.#prefaceTimer = clock.after(limits.prefaceTimeoutMs, () => this.destroy());
-    this.#control.settings(ownSettings);
+    this.#control.settings(ownSettings(options.concurrentStreamsMax));
     this.room.open();
     socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
     socket.on("drain", () => this.#onSocketDrain());
@@ -300,8 +301,8 @@ export class Connection implements StreamHost, FrameSink {
 
   #open(id: number, isLast: boolean, { head, method, refusal }: ResolvedHead): void {
     const isFull =
-      this.#streams.size >= limits.concurrentStreamsMax ||
-      this.#runningHandlers >= limits.concurrentStreamsMax ||
+      this.#streams.size >= this.options.concurrentStreamsMax ||
+      this.#runningHandlers >= this.options.concurrentStreamsMax ||
       this.sender.waitingBytes > limits.queuedBytesMax;
     if (isFull) {
       this.#refuse(id, isLast, errorCode.refusedStream);

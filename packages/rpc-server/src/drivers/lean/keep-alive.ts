@@ -2,17 +2,7 @@
 //
 // Source: grpc-go's keepalive enforcement and server parameters, with the values that etcd gives them.
 import type { Clock, Timer } from "@lenj/base";
-
-export interface KeepAliveOptions {
-  /** Pings of a client with open calls may come this often. Upstream: etcd's --grpc-keepalive-min-time. */
-  readonly pingIntervalMsMin: number;
-  /** A connection on which nothing has come for so long is asked for a sign of life. Upstream: --grpc-keepalive-interval. */
-  readonly pingAfterMs: number;
-  /** It is ended when none comes for so long. Upstream: --grpc-keepalive-timeout. */
-  readonly pingTimeoutMs: number;
-  /** A connection without calls for so long is drained. Upstream: grpc-go's MaxConnectionIdle. Default: never. */
-  readonly idleMsMax?: number;
-}
+import type { KeepAliveOptions } from "../../port.js";
 
 export const etcdKeepAlive: KeepAliveOptions = { pingIntervalMsMin: 5_000, pingAfterMs: 2 * 3_600_000, pingTimeoutMs: 20_000 };
 
@@ -82,6 +72,7 @@ export class KeepAlive {
   #arm(): Timer {
     this.#hasHeard = false;
     const delayMs = this.#isWaiting ? this.options.pingTimeoutMs : this.options.pingAfterMs;
+    if (delayMs === Number.POSITIVE_INFINITY) return { cancel: () => {} };
     return this.clock.after(delayMs, () => {
       if (this.#hasHeard) this.#isWaiting = false;
       else if (this.#isWaiting) {

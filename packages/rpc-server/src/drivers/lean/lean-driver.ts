@@ -6,7 +6,8 @@ import type { Duplex } from "node:stream";
 import { type Clock, SystemClock } from "@lenj/base";
 import type { RpcDriver, RpcDriverOptions, RpcHandlers, RpcPeer, RpcService } from "../../port.js";
 import { Connection, type ConnectionOptions, type ResolvedHead } from "./connection.js";
-import { etcdKeepAlive, type KeepAliveOptions } from "./keep-alive.js";
+import { etcdKeepAlive } from "./keep-alive.js";
+import { concurrentStreamsMax } from "./limits.js";
 import type { RequestHead } from "./request-head.js";
 import { type Refusal, statusCode } from "./status.js";
 import type { LeanMethod } from "./stream.js";
@@ -14,8 +15,6 @@ import type { LeanMethod } from "./stream.js";
 export interface LeanDriverOptions extends RpcDriverOptions {
   /** Default: the machine's. */
   readonly clock?: Clock;
-  /** Default: what etcd uses. */
-  readonly keepAlive?: KeepAliveOptions;
 }
 
 /**
@@ -34,7 +33,12 @@ class LeanDriver implements RpcDriver {
   #isDraining = false;
 
   constructor(options: LeanDriverOptions) {
-    this.#options = { ...options, clock: options.clock ?? new SystemClock(), keepAlive: options.keepAlive ?? etcdKeepAlive };
+    this.#options = {
+      ...options,
+      clock: options.clock ?? new SystemClock(),
+      keepAlive: options.keepAlive ?? etcdKeepAlive,
+      concurrentStreamsMax: options.concurrentStreamsMax ?? concurrentStreamsMax,
+    };
   }
 
   addService(definition: RpcService, handlers: RpcHandlers): void {

@@ -1,9 +1,9 @@
 import { ConnectionError, errorCode, setting, uint16, uint32, windowMax } from "./frames.js";
-import { concurrentStreamsMax, headerListBytesMax, streamWindowBytes } from "./limits.js";
+import { headerListBytesMax, streamWindowBytes } from "./limits.js";
 import type { Sender, SendSide } from "./sender.js";
 
 /** Ours. */
-export const ownSettings: readonly (readonly [id: number, value: number])[] = [
+export const ownSettings = (concurrentStreamsMax: number): readonly (readonly [id: number, value: number])[] => [
   [setting.maxConcurrentStreams, concurrentStreamsMax],
   [setting.initialWindowSize, streamWindowBytes],
   [setting.maxHeaderListSize, headerListBytesMax],

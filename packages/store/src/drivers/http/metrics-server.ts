@@ -1,17 +1,40 @@
-// Metrics, health and version at addresses of their own, over plain HTTP.
-import { createServer, type RequestListener } from "node:http";
+// Metrics, health and version at addresses of their own, with clients' TLS where the address says https.
+// Source: etcd server/embed/etcd.go (serveMetrics).
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer, type ServerOptions } from "node:https";
+import { watchTLSFiles } from "@lenj/component-base";
+import type { TLSFiles } from "../../config.js";
+import { materialOf, renewalLookMs, versionsOf } from "../face.js";
 
 /** Listens; returns the function that stops. */
-export async function serveMetrics(url: string, onRequest: RequestListener): Promise<() => Promise<void>> {
-  const { hostname, port } = new URL(url);
-  const server = createServer(onRequest);
+export async function serveMetrics(url: string, tls: TLSFiles, onRequest: RequestListener): Promise<() => Promise<void>> {
+  const { protocol, hostname, port } = new URL(url);
+  const { server, stopLooking } = protocol === "https:" ? secureServer(tls, onRequest) : plainServer(onRequest);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(Number(port), hostname, resolve);
+    server.listen(Number(port), hostname.replace(/^\[|\]$/g, ""), resolve);
   });
   return () =>
     new Promise((resolve) => {
+      stopLooking();
       server.close(() => resolve());
       server.closeAllConnections();
     });
+}
+
+interface MetricsServer {
+  readonly server: Pick<Server, "once" | "listen" | "close" | "closeAllConnections">;
+  readonly stopLooking: () => void;
+}
+
+const plainServer = (onRequest: RequestListener): MetricsServer => ({ server: createServer(onRequest), stopLooking: () => {} });
+
+function secureServer(tls: TLSFiles, onRequest: RequestListener): MetricsServer {
+  const secrets = (): ServerOptions => {
+    const { cert, key, ca } = materialOf(tls);
+    return { cert, key, ...(ca === undefined ? {} : { ca }), ...versionsOf(tls) };
+  };
+  const mutual = { requestCert: tls.requireClientCert, rejectUnauthorized: tls.requireClientCert };
+  const server = createSecureServer({ ...secrets(), ...mutual }, onRequest);
+  return { server, stopLooking: watchTLSFiles(tls, () => server.setSecureContext(secrets()), renewalLookMs) };
 }
