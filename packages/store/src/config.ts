@@ -49,6 +49,8 @@ export interface StoreConfig {
   readonly web: WebRules;
   readonly initialMembers: readonly InitialMember[];
   readonly isNewCluster: boolean;
+  /** A member that has data starts as the only one of its cluster. */
+  readonly forcesNewCluster: boolean;
   readonly clusterToken: string;
   /** Refuses membership changes that would cost the quorum. */
   readonly isReconfigStrict: boolean;
@@ -101,6 +103,7 @@ export function createConfig(options: StoreOptions): StoreConfig {
       options.initialClusterToken,
     ),
     isNewCluster: options.initialClusterState === "new",
+    forcesNewCluster: options.forceNewCluster,
     clusterToken: options.initialClusterToken,
     isReconfigStrict: options.strictReconfigCheck,
     learnersMax: options.experimentalMaxLearners || options.maxLearners,

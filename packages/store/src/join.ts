@@ -26,6 +26,8 @@ export async function identifyMember(
 ): Promise<{ readonly identity: Identity; readonly peers: readonly PeerAddress[] }> {
   const stored = readIdentity(folder);
   const options = { ...config, logger };
+  // Who is to be alone asks nobody.
+  if (stored !== undefined && config.forcesNewCluster) return { identity: stored, peers: [] };
   if (config.isNewCluster) {
     if (stored !== undefined) return { identity: stored, peers: [] };
     const identity = identityOf(config);

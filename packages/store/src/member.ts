@@ -26,6 +26,7 @@ import { peerService, peerServiceDefinition, toPeerStatus } from "./drivers/peer
 import { partialStates } from "./drivers/peer/snapshot-files.js";
 import { StateReceiver } from "./drivers/peer/state-receiver.js";
 import type { QuotaKeeper } from "./drivers/quota-keeper.js";
+import { forceNewCluster } from "./force-new-cluster.js";
 import { forwardTo } from "./forward-to.js";
 import type { Identity } from "./identity.js";
 import { identifyMember } from "./join.js";
@@ -128,6 +129,7 @@ export class Member {
     const measures = { times: new RequestTimes({ ...startParts, ...config.warnings }), peerCounts: new PeerCounts() };
     const parts = { ...startParts, measures };
     const { identity, peers } = await identifyMember(config, folder, parts.logger);
+    if (config.forcesNewCluster) await forceNewCluster(parts, identity);
     const opened = await openOrRefill(parts, identity, signal, peers);
     const member = new Member(parts, identity, await checkAtStart(opened, parts, identity, signal));
     try {

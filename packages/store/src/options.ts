@@ -19,6 +19,9 @@ export const storeFlags = {
   "initial-advertise-peer-urls": urlsFlag("Where other members find this one", ["http://localhost:2380"]),
   "initial-cluster": listFlag("First members of the cluster: name=peer URL, ..."),
   "initial-cluster-state": choiceFlag("Whether to found a cluster or to join one that runs", "new", ["new", "existing"]),
+  "force-new-cluster": switchFlag(
+    "Make this member, with the data that it has, the only one of its cluster: when the quorum is lost for good",
+  ),
   "strict-reconfig-check": switchFlag("Refuse membership changes that would cost the quorum", true),
   "max-learners": numberFlag("Most members that follow without a vote", 1),
   "initial-cluster-token": stringFlag("Keeps clusters on the same addresses apart", "etcd-cluster"),

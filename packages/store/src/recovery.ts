@@ -62,7 +62,7 @@ export async function checkAtStart(opened: Opened, parts: MemberParts, identity:
   const { config, logger } = parts;
   const { state } = opened.replica;
   const members = state.members.list();
-  if (!config.initialCorruptCheck || members.length < 2) return opened;
+  if (!config.initialCorruptCheck || config.forcesNewCluster || members.length < 2) return opened;
   const peers = members.filter(({ id }) => id !== identity.memberID).map(({ id, peerUrls: peerURLs }) => ({ id, peerURLs }));
   opened.transport.setPeers(peers);
   const own = { memberID: identity.memberID, ...(await hashKeySpace(opened.backend, state.space, 0)) };

@@ -31,7 +31,6 @@ const noDiscovery = "members are found by --initial-cluster";
 const noTracing = "spans are not exported: slow requests are traced in the log and in /metrics";
 const paced = "compaction is paced by itself";
 const comparedByTime = "data is compared with --corrupt-check-time alone";
-const notYet = "it is not implemented";
 const obsolete = "it has meant nothing since etcd 2";
 
 export const unservedFlags: Readonly<Record<string, Unserved>> = {
@@ -79,7 +78,6 @@ export const unservedFlags: Readonly<Record<string, Unserved>> = {
   ),
   "client-cert-file": accept(text, "the JSON gateway calls no gRPC port"),
   "client-key-file": accept(text, "the JSON gateway calls no gRPC port"),
-  "force-new-cluster": refuse(refusedSwitch, notYet, "false"),
   "unsafe-no-fsync": accept(toggle, "what is promised is always on disk"),
   "listen-client-http-urls": refuse(refusedText, "HTTP and gRPC are served at the same addresses"),
   "socket-reuse-address": accept(toggle, "it is set on every listening socket"),

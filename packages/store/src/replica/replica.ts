@@ -576,6 +576,7 @@ export class Replica {
     const pending = this.#pending.take(Number(context.requestId ^ this.config.memberID));
     if (pending !== undefined) batch.add(pending, entry.index);
     const single = change.changes[0];
+    if (single === undefined && this.node.status().confState.votersOutgoing.length > 0) this.node.applyConfChange(change); // leaves it
     if (single === undefined) return () => pending?.reject(new StoreError("MEMBER_NOT_FOUND"));
     try {
       members.checkChange(single, context);
