@@ -63,6 +63,8 @@ export class ReadPoints {
       this.#answered.push({ index: state.index, waiters: this.#asking.waiters, confirmedMs: this.clock.monotonicMs() });
       this.#asking = undefined;
       this.#retry?.cancel();
+      // Those that came meanwhile have asked for nothing yet.
+      if (this.#arriving.length > 0) this.onWork();
     }
   }
 

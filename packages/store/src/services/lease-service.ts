@@ -8,6 +8,11 @@ import { authorizeLeaseRead, authorizeLeaseWrite, requireIdentity } from "../cor
 import type { ServiceContext } from "./context.js";
 import { leaseCost, Quota } from "./quota.js";
 
+type KeepAliveStream = RpcDuplexStream<etcdserverpb.LeaseKeepAliveRequest, etcdserverpb.LeaseKeepAliveResponse>;
+
+/** Renewals of one stream that wait for the leader; no more are read meanwhile. */
+const renewalsMax = 128;
+
 export function leaseService(context: ServiceContext): RpcHandlers {
   const { replica, header, leases, access } = context;
   return {
@@ -19,23 +24,7 @@ export function leaseService(context: ServiceContext): RpcHandlers {
       const answer = await replica.propose({ ...access.headerOf(call), leaseRevoke: request });
       return { header: header(answer.revision) };
     },
-    leaseKeepAlive: (stream: RpcDuplexStream<etcdserverpb.LeaseKeepAliveRequest, etcdserverpb.LeaseKeepAliveResponse>) => {
-      // Renewals of one stream are answered in their order.
-      let last: Promise<void> = Promise.resolve();
-      stream.onMessage = ({ ID }) => {
-        last = last.then(async () => {
-          await access.ready(stream);
-          checkRenewal(context, stream, ID);
-          const ttlSeconds = await leases.renew(ID);
-          // An unknown lease is no error here: it has no time left.
-          stream.write({ header: header(replica.state.space.currentRevision), ID, TTL: ttlSeconds ?? 0 });
-        });
-        last.catch((error: unknown) => stream.fail(error));
-      };
-      stream.onHalfClose = () => {
-        last.catch(() => {}).finally(() => stream.end());
-      };
-    },
+    leaseKeepAlive: (stream: KeepAliveStream) => keepAlive(context, stream),
     leaseTimeToLive: async (request: etcdserverpb.LeaseTimeToLiveRequest, call: RpcCall): Promise<etcdserverpb.LeaseTimeToLiveResponse> => {
       await replica.linearizable();
       const times = await leases.times(request.ID);
@@ -56,6 +45,38 @@ export function leaseService(context: ServiceContext): RpcHandlers {
       for (const id of replica.state.leases.ids()) authorizeLeaseRead(replica.state, identity, id);
       return { header: header(replica.state.space.currentRevision), leases: replica.state.leases.ids().map((ID) => ({ ID })) };
     },
+  };
+}
+
+/**
+ * Renewals of one stream are asked for together and answered in their order: each waits for the leader, and all that wait at once cost it
+ * one question to the others.
+ */
+function keepAlive(context: ServiceContext, stream: KeepAliveStream): void {
+  const { replica, header, leases, access } = context;
+  let last: Promise<void> = Promise.resolve();
+  let waiting = 0;
+  const renew = async (id: bigint): Promise<number | undefined> => {
+    await access.ready(stream);
+    checkRenewal(context, stream, id);
+    return leases.renew(id);
+  };
+  stream.onMessage = ({ ID }) => {
+    waiting += 1;
+    if (waiting === renewalsMax) stream.pause();
+    const renewed = renew(ID);
+    renewed.catch(() => {}); // Heard of in its turn.
+    last = last.then(async () => {
+      // An unknown lease is no error here: it has no time left.
+      const TTL = (await renewed) ?? 0;
+      stream.write({ header: header(replica.state.space.currentRevision), ID, TTL });
+      if (waiting === renewalsMax) stream.resume();
+      waiting -= 1;
+    });
+    last.catch((error: unknown) => stream.fail(error));
+  };
+  stream.onHalfClose = () => {
+    last.catch(() => {}).finally(() => stream.end());
   };
 }
 

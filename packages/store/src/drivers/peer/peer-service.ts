@@ -5,8 +5,8 @@ import type { Logger } from "@lenj/base";
 import {
   type ClusterInfoReply,
   type FetchStateRequest,
-  type LeaseRenewReply,
-  type LeaseRenewRequest,
+  type LeasesRenewReply,
+  type LeasesRenewRequest,
   type LeaseTimesReply,
   type LeaseTimesRequest,
   type PeerHashReply,
@@ -91,9 +91,9 @@ export function peerService(receiver: PeerReceiver, states: StateReceiver, logge
           },
         );
     },
-    renewLease: async ({ id }: LeaseRenewRequest): Promise<LeaseRenewReply> => {
-      const ttlSeconds = await receiver.localRenew(id);
-      return { ttlSeconds: ttlSeconds ?? 0, notFound: ttlSeconds === undefined };
+    renewLeases: async ({ ids }: LeasesRenewRequest): Promise<LeasesRenewReply> => {
+      const ttlSeconds = await Promise.all(ids.map((id) => receiver.localRenew(id)));
+      return { ttlSeconds: ttlSeconds.map((seconds) => BigInt(seconds ?? 0)) };
     },
     clusterInfo: () => receiver.clusterInfo(),
     promoteMember: async ({ clusterId, memberId }: PromoteRequest): Promise<PromoteReply> => {

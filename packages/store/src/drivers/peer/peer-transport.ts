@@ -7,7 +7,7 @@ import { type ChannelCredentials, Metadata, type ServiceError } from "@grpc/grpc
 import type { Clock, Logger, Random } from "@lenj/base";
 import type {
   FetchStateRequest,
-  LeaseRenewReply,
+  LeasesRenewReply,
   LeaseTimesReply,
   PeerHashReply,
   PromoteReply,
@@ -26,6 +26,7 @@ import type { VersionForwarder } from "../version-monitor.js";
 import { clusterInfoOf } from "./peer-client.js";
 import type { PeerCounts } from "./peer-counts.js";
 import { callTimeoutMs, PeerLink } from "./peer-link.js";
+import { Renewals } from "./renewals.js";
 import { GrpcStateChannel } from "./state-channel.js";
 import { StateSender } from "./state-sender.js";
 
@@ -59,6 +60,7 @@ export interface PeerEvents {
 export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, PromotionForwarder, VersionForwarder {
   readonly #links = new Map<bigint, { readonly url: string; readonly link: PeerLink }>();
   readonly #sender: StateSender;
+  readonly #renewals = new Renewals((leaderID, ids) => this.#renewAll(leaderID, ids));
   events: PeerEvents = { onUnreachable: () => {}, onSnapshotSent: () => {}, onRemoved: () => {} };
 
   constructor(readonly options: PeerTransportOptions) {
@@ -96,12 +98,16 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
   }
 
   renewAt(leaderID: bigint, id: bigint): Promise<number | undefined> {
+    return this.#renewals.renew(leaderID, id);
+  }
+
+  #renewAll(leaderID: bigint, ids: readonly bigint[]): Promise<readonly number[]> {
     return this.#call(leaderID, (link, done) =>
-      link.client.renewLease(
-        { clusterId: this.options.clusterID, id },
+      link.client.renewLeases(
+        { clusterId: this.options.clusterID, ids: [...ids] },
         new Metadata(),
         deadline(),
-        (error: ServiceError | null, reply?: LeaseRenewReply) => done(error, reply?.notFound === true ? undefined : reply?.ttlSeconds),
+        (error: ServiceError | null, reply?: LeasesRenewReply) => done(error, reply?.ttlSeconds.map(Number) ?? []),
       ),
     );
   }
