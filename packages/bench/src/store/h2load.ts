@@ -70,7 +70,9 @@ async function run(urls: readonly string[], files: { readonly body: string; read
   const child = spawn(
     "setsid",
     [
-      ...["--wait", "h2load", `--clients=${shape.connections}`, `--max-concurrent-streams=${streams}`, `--requests=${shape.requests}`],
+      // Over TLS gRPC clients offer nothing else.
+      ...["--wait", "h2load", "--npn-list=h2"],
+      ...[`--clients=${shape.connections}`, `--max-concurrent-streams=${streams}`, `--requests=${shape.requests}`],
       ...[`--data=${files.body}`, `--log-file=${files.log}`, "--header=content-type: application/grpc", "--header=te: trailers", ...urls],
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
