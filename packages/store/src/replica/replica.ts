@@ -35,6 +35,7 @@ import { ReadPoints } from "./read-points.js";
 import { AppliedBatch, type RequestMarks, type RequestTimes } from "./request-times.js";
 import { RowDropper } from "./row-dropper.js";
 import { Ticker } from "./ticker.js";
+import { UnsentRequests } from "./unsent-requests.js";
 
 /** Committed but not applied entries past which requests are refused. */
 const applyLagMax = 5_000;
@@ -82,6 +83,7 @@ export class Replica {
   readonly watches: WatchHub;
   readonly #pending: PendingRequests;
   readonly #reads: ReadPoints;
+  readonly #unsent: UnsentRequests;
   readonly #electionMs: number;
   readonly #requestTimeoutMs: number;
   #persistQueue: Ready[] = [];
@@ -140,6 +142,7 @@ export class Replica {
     // 5 s and two election timeouts, as upstream.
     this.#requestTimeoutMs = 5_000 + 2 * this.#electionMs;
     this.#pending = new PendingRequests(random.below(2 ** 47));
+    this.#unsent = new UnsentRequests(clock, config.heartbeatMs / 2, (number, data) => this.#proposeData(number, data));
     this.#reads = new ReadPoints(
       () => this.node,
       clock,
@@ -227,7 +230,7 @@ export class Replica {
       if (data.length > this.config.maxRequestBytes) this.#pending.take(number)?.reject(new StoreError("REQUEST_TOO_LARGE"));
       else if (!this.#pending.weigh(number, data.length, pendingBytesMax))
         this.#pending.take(number)?.reject(new StoreError("TOO_MANY_REQUESTS"));
-      else this.#proposeData(number, data);
+      else this.#unsent.send(number, data);
     });
   }
 
@@ -330,6 +333,7 @@ export class Replica {
     this.ticker.close();
     this.dropper.close();
     this.#catchUp.close();
+    this.#unsent.close();
     this.#pending.failAll(error);
     this.#reads.close(error);
   }
@@ -382,24 +386,23 @@ export class Replica {
     return this.#pumpScheduled ? this.#turnMs : this.parts.clock.monotonicMs();
   }
 
-  #proposeData(number: number, data: Uint8Array): void {
+  /** False: nothing was sent, so asking again is safe; the request's own deadline ends it. */
+  #proposeData(number: number, data: Uint8Array): boolean {
     const pending = this.#pending.get(number);
-    if (this.#stopped || pending === undefined) return;
+    if (this.#stopped || pending === undefined) return true;
     const outcome = this.node.propose(data);
     switch (outcome) {
       case "appended":
       case "forwarded":
         this.#onProposed(pending, outcome === "forwarded");
-        return;
+        return true;
       case "tooManyUncommitted":
         this.#pending.take(number)?.reject(new StoreError("TOO_MANY_REQUESTS"));
-        return;
+        return true;
       case "noLeader":
       case "transferringLeadership":
       case "notMember":
-        // Nothing was sent, so asking again is safe; the request's own deadline ends it.
-        this.parts.clock.after(this.config.heartbeatMs / 2, () => this.#proposeData(number, data));
-        return;
+        return false;
       case "confChangeRefused":
         throw new StoreError("DATA_DAMAGED", "a plain proposal was refused as a membership change");
     }
