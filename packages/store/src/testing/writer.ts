@@ -37,7 +37,7 @@ export class Writer {
 }
 
 /** All members come to hold the same, and all that was acknowledged. Throws otherwise. */
-export async function expectAllEverywhere(cluster: StoreCluster, writer: Writer): Promise<void> {
+export async function expectAllEverywhere(cluster: StoreCluster, writer: Pick<Writer, "acknowledged">): Promise<void> {
   await eventually(() => {
     const hashes = cluster.endpoints.map(
       (endpoint) => /"Hash" : (\d+)/.exec(cluster.etcdctl(["endpoint", "hashkv", "-w", "fields"], { endpoints: [endpoint] }).stdout)?.[1],
