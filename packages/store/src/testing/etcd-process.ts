@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "./store-process.js";
+import { freePort } from "./free-port.js";
 
 export class EtcdProcess {
   private constructor(

@@ -2,32 +2,14 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./free-port.js";
 
 const mainFile = fileURLToPath(new URL("../main.js", import.meta.url));
-const firstPort = 21_000;
-const portSpan = 10_000;
 /** Of each member's log, when something did not come. */
 const linesShown = 15;
-
-/** A port below the ephemeral range that nothing listens on now. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = firstPort + Math.floor(Math.random() * portSpan);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!isFree) continue;
-    server.close();
-    await once(server, "close");
-    return port;
-  }
-}
 
 export interface MemberAddress {
   readonly name: string;
