@@ -169,8 +169,8 @@ const members: readonly Row[] = [
   { run: "member add s5 --learner --peer-urls=http://127.0.0.1:2", fails: /etcdserver: too many learner members in cluster/ },
   { run: "member add s5 --peer-urls=http://127.0.0.1:1", fails: /Peer URLs already exists|member ID already exist/ },
   { run: "member promote {added}", fails: /etcdserver: can only promote a learner member which is in sync with leader/ },
-  { run: "member update {added} --peer-urls=http://127.0.0.1:3", out: /^Member [0-9a-f]+ updated in cluster/ },
-  { run: "member remove {added}", out: /^Member [0-9a-f]+ removed from cluster/ },
+  { run: "member update {added} --peer-urls=http://127.0.0.1:3", out: /^Member +[0-9a-f]+ updated in cluster/ },
+  { run: "member remove {added}", out: /^Member +[0-9a-f]+ removed from cluster/ },
   { run: "member remove {added}", fails: /etcdserver: member not found/ },
   { run: "member promote 77", fails: /etcdserver: member not found/ },
 ];
