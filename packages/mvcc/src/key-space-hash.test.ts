@@ -19,13 +19,13 @@ describe("KeySpace.hashedAt()", () => {
 
   function put(key: string): void {
     const txn = new WriteTransaction(space);
-    txn.put({ key: bytes(key), value: bytes("v"), lease: 0n, ignoreLease: false, ignoreValue: false });
+    txn.put({ key: bytes(key), value: bytes("v"), lease: 0n, ignoreLease: false, ignoreValue: false, prevKv: false });
     txn.commit();
   }
 
   function deleteAll(): void {
     const txn = new WriteTransaction(space);
-    txn.deleteRange(keyRangeFromWire(Uint8Array.of(0), Uint8Array.of(0)));
+    txn.deleteRange(keyRangeFromWire(Uint8Array.of(0), Uint8Array.of(0)), false);
     txn.commit();
   }
 

@@ -77,7 +77,7 @@ class NaiveStore {
 function apply(step: Step, space: KeySpace, naive: NaiveStore, hub: WatchHub): void {
   if (step.kind === "put") {
     const txn = new WriteTransaction(space);
-    txn.put({ key: bytes(step.key), value: bytes(step.value), lease: 0n, ignoreLease: false, ignoreValue: false });
+    txn.put({ key: bytes(step.key), value: bytes(step.value), lease: 0n, ignoreLease: false, ignoreValue: false, prevKv: false });
     hub.notify(txn.commit().events);
     naive.change((state, modRevision) => {
       const before = state.get(step.key);
@@ -94,7 +94,7 @@ function apply(step: Step, space: KeySpace, naive: NaiveStore, hub: WatchHub): v
     });
   } else if (step.kind === "delete") {
     const txn = new WriteTransaction(space);
-    txn.deleteRange(keyRangeFromWire(bytes(step.start), step.end === undefined ? none : bytes(step.end)));
+    txn.deleteRange(keyRangeFromWire(bytes(step.start), step.end === undefined ? none : bytes(step.end)), false);
     hub.notify(txn.commit().events);
     naive.change((state) => {
       const gone = [...state.keys()].filter((name) =>
@@ -211,7 +211,7 @@ describe("KeySpace", () => {
     const space = open(backend);
     for (let round = 0; round < 20; round += 1) {
       const txn = new WriteTransaction(space);
-      txn.put({ key: bytes("k"), value: bytes("value"), lease: 0n, ignoreLease: false, ignoreValue: false });
+      txn.put({ key: bytes("k"), value: bytes("value"), lease: 0n, ignoreLease: false, ignoreValue: false, prevKv: false });
       txn.commit();
     }
     space.compact(space.currentRevision);

@@ -17,6 +17,8 @@ export interface PutInput {
   readonly lease: bigint;
   readonly ignoreValue: boolean;
   readonly ignoreLease: boolean;
+  /** Whether the value before is asked for. */
+  readonly prevKv: boolean;
 }
 
 export interface Commit {
@@ -43,7 +45,7 @@ export class WriteTransaction {
     return this.space.rangeUnchecked(range, options);
   }
 
-  /** Throws, before anything changed, KEY_NOT_FOUND when what is to be kept does not exist, LEASE_NOT_FOUND. Returns the value before, if any. */
+  /** Throws, before anything changed, KEY_NOT_FOUND when what is to be kept does not exist, LEASE_NOT_FOUND. Returns the value before, if there was one, when it is asked for. */
   put(input: PutInput): EncodedKeyValue | undefined {
     const { index, leases, cache, backend } = this.space;
     const key = keyFromBytes(input.key);
@@ -52,7 +54,9 @@ export class WriteTransaction {
     if ((input.ignoreValue || input.ignoreLease) && !exists) throw new MvccError("KEY_NOT_FOUND");
     const lease = input.ignoreLease && exists ? before.lease : input.lease;
     if (lease !== 0n && leases.get(lease) === undefined) throw new MvccError("LEASE_NOT_FOUND");
-    const previous = exists ? this.#newestValue(before) : undefined;
+    // Reading it may cost a look at the disk.
+    const isWanted = input.prevKv || input.ignoreValue;
+    const previous = exists ? (isWanted ? this.#newestValue(before) : before.latest) : undefined;
     const value = input.ignoreValue && previous !== undefined ? decodeKeyValue(previous).value : input.value;
     const createRevision = exists ? before.createRevision : this.#main;
     const version = exists ? before.version + 1 : 1;
@@ -83,19 +87,21 @@ export class WriteTransaction {
     return previous;
   }
 
-  /** Returns the values before, in key order. */
-  deleteRange(range: KeyRange): EncodedKeyValue[] {
+  /** Returns how many, and the values before, in key order, when they are asked for. */
+  deleteRange(range: KeyRange, prevKv: boolean): { readonly deleted: number; readonly previous: EncodedKeyValue[] } {
     const entries: KeyEntry[] = [];
     this.space.index.visit(range, Number.MAX_SAFE_INTEGER, (entry) => {
       entries.push(entry);
       return true;
     });
-    return entries.map((entry) => this.#delete(entry));
+    const previous = prevKv ? entries.map((entry) => this.#newestValue(entry)) : [];
+    for (const entry of entries) this.#delete(entry);
+    return { deleted: entries.length, previous };
   }
 
   /** Deletes the keys of a revoked lease. */
   deleteKeys(keys: readonly Key[]): void {
-    for (const key of keys) this.deleteRange({ start: key, end: undefined });
+    for (const key of keys) this.deleteRange({ start: key, end: undefined }, false);
   }
 
   /** Makes the changes current. Call exactly once. */
@@ -104,9 +110,9 @@ export class WriteTransaction {
     return { revision: this.space.currentRevision, events: this.#events };
   }
 
-  #delete(entry: KeyEntry): EncodedKeyValue {
+  #delete(entry: KeyEntry): void {
     const { index, leases, cache, backend } = this.space;
-    const previous = this.#newestValue(entry);
+    const previous = entry.latest;
     const previousAt = newestChange(entry);
     const sub = this.#events.length;
     const keyBytes = keyToBytes(entry.key);
@@ -130,7 +136,6 @@ export class WriteTransaction {
       previousSub: previousAt.sub,
       previous,
     });
-    return previous;
   }
 
   #newestValue(entry: KeyEntry): EncodedKeyValue {

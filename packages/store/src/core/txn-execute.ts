@@ -80,8 +80,8 @@ export function executePut(writer: WriteTransaction, request: etcdserverpb.PutRe
 }
 
 export function executeDeleteRange(writer: WriteTransaction, request: etcdserverpb.DeleteRangeRequest): DeleteRangeAnswer {
-  const previous = writer.deleteRange(keyRangeFromWire(request.key, request.rangeEnd));
-  return { kind: "deleteRange", revision: writer.revision, deleted: previous.length, previous: request.prevKv ? previous : [] };
+  const { deleted, previous } = writer.deleteRange(keyRangeFromWire(request.key, request.rangeEnd), request.prevKv);
+  return { kind: "deleteRange", revision: writer.revision, deleted, previous };
 }
 
 const missing: KeyValue = { key: new Uint8Array(0), value: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, lease: 0n };

@@ -29,7 +29,7 @@ describe("a damaged row", () => {
     failures = [];
     for (const value of ["1", "2", "3"]) {
       const txn = new WriteTransaction(space);
-      txn.put({ key, value: Buffer.from(value), lease: 0n, ignoreLease: false, ignoreValue: false });
+      txn.put({ key, value: Buffer.from(value), lease: 0n, ignoreLease: false, ignoreValue: false, prevKv: false });
       txn.commit();
     }
     backend.isDamaged = true;
