@@ -43,6 +43,8 @@ describe("runStoreSimulation()", () => {
     [277, "a snapshot overtaken while it came in"],
     [75, "a checkpoint that undid a renewal"],
     [98, "a watch opened while the state was replaced"],
+    [3_002_906, "a renewal while the time before it was on its way to be written down"],
+    [6_000_431, "a leader that had not applied what was written down last"],
     [730_103, "a watch opened at a process that is stopped and then ends"],
   ])(
     "keeps every guarantee on seed %i: %s",

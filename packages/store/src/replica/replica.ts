@@ -502,9 +502,7 @@ export class Replica {
     }
     if (isLeader !== this.#isLeader) {
       this.#isLeader = isLeader;
-      const nowMs = this.parts.clock.monotonicMs();
-      if (isLeader) this.state.leases.promote(nowMs, this.#electionMs);
-      else this.state.leases.demote();
+      if (!isLeader) this.state.leases.demote();
       this.onLeadership(isLeader);
     }
   }
@@ -534,6 +532,9 @@ export class Replica {
     }
     this.parts.backend.setApplied(this.#applied.index, this.#applied.term);
     this.node.onApplied(this.#applied.index);
+    // A new leader counts from all that its predecessors have written down: not before it has applied an entry of its own.
+    const { leases } = this.state;
+    if (this.#isLeader && !leases.isPrimary && this.#applied.term === this.node.status().term) leases.promote(nowMs, this.#electionMs);
     if (events.length > 0) this.watches.notify(events);
     if (this.parts.times !== undefined) this.#noteAnswers(this.parts.times, batch);
     for (const one of settle) one();
