@@ -26,6 +26,8 @@ export interface SimulationOptions {
   readonly maxInflightMessages: number;
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
+  /** Who lost a peer learns that nobody listens at its address. */
+  readonly noticesDeaths: boolean;
   readonly faults: readonly FaultKind[];
 }
 
@@ -40,7 +42,8 @@ export type FaultKind =
   | "transfer"
   | "membership"
   | "lossBurst"
-  | "shortReigns";
+  | "shortReigns"
+  | "falseDeath";
 
 const allFaults: readonly FaultKind[] = [
   "crash",
@@ -64,7 +67,9 @@ export function deriveOptions(seed: number): SimulationOptions {
   const swarm = new SeededRandom(seed ^ 0x0f18);
   const hasShortReigns = swarm.below(4) === 0;
   const isOnlyShortReigns = swarm.below(3) === 0;
+  const noticesDeaths = swarm.below(2) === 0;
   const drawn = allFaults.filter(() => random.below(3) > 0);
+  if (noticesDeaths) drawn.push("falseDeath");
   const faults: readonly FaultKind[] = !hasShortReigns ? drawn : isOnlyShortReigns ? ["shortReigns"] : [...drawn, "shortReigns"];
   return {
     seed,
@@ -88,6 +93,7 @@ export function deriveOptions(seed: number): SimulationOptions {
     maxInflightMessages: oneOf(1, 4, 256),
     preVote: random.below(5) > 0,
     checkQuorum: random.below(5) > 0,
+    noticesDeaths,
     faults: faults.length > 0 ? faults : ["crash"],
   };
 }

@@ -183,6 +183,7 @@ export class Member {
     backend.database.onDamaged = (error) => this.#quarantine(error.message);
     transport.events = {
       onUnreachable: (id) => replica.reportUnreachable(id),
+      onGone: (id) => replica.node.reportGone(id),
       onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok),
       onRemoved: () => replica.onRemoved(),
     };

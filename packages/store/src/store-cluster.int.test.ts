@@ -104,6 +104,9 @@ describe("a cluster of three", () => {
     await cluster.signal(killed, "SIGKILL");
     const before = acknowledged.length;
     await eventually(() => Promise.resolve(acknowledged.length > before + 200 ? true : undefined));
+    // The others did not have to wait for the election timeout to notice.
+    const survivors = cluster.addresses.filter(({ name }) => name !== killed);
+    expect(survivors.map(({ name }) => cluster.log(name)).join("")).toContain("Nobody listens at the leader's address any more");
     cluster.start(killed);
     isWriting = false;
     await Promise.all(writers);

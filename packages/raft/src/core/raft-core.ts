@@ -38,6 +38,8 @@ export class RaftCore {
   /** Ticks since the last sign of a leader; on a leader, since the last check of its quorum. */
   electionElapsedTicks = 0;
   randomizedElectionTicks = 0;
+  /** On the clock of `ticks`: when to campaign even if the wait is not over. */
+  campaignAtTick = Number.POSITIVE_INFINITY;
   /** Ticks since the start, for the age of writes. */
   ticks = 0;
   messages: Message[] = [];
@@ -84,7 +86,7 @@ export class RaftCore {
   }
 
   get isPastElectionTimeout(): boolean {
-    return this.electionElapsedTicks >= this.randomizedElectionTicks;
+    return this.electionElapsedTicks >= this.randomizedElectionTicks || this.ticks >= this.campaignAtTick;
   }
 
   send(message: Message): void {
@@ -97,9 +99,15 @@ export class RaftCore {
     this.messagesAfterPersist.push(message);
   }
 
+  /** The wait that was drawn last begins again. */
+  restartElectionTimer(): void {
+    this.electionElapsedTicks = 0;
+    this.campaignAtTick = Number.POSITIVE_INFINITY;
+  }
+
   /** Each wait is drawn anew, so that members seldom campaign together (§5.2). */
   resetElectionTimer(): void {
-    this.electionElapsedTicks = 0;
+    this.restartElectionTimer();
     this.randomizedElectionTicks = this.config.electionTicks + this.#random.below(this.config.electionTicks);
   }
 

@@ -23,6 +23,7 @@ import {
 } from "../types.js";
 import { resolveConfig } from "./config.js";
 import { maybeCampaign, onOwnVotePersisted } from "./election.js";
+import { onLeaderGone } from "./leader-gone.js";
 import { keepsLeasePromise } from "./leader-lease.js";
 import { admitConfChange, applyConfChange, maybeLeaveJoint, restoreMembership } from "./membership.js";
 import { RaftCore } from "./raft-core.js";
@@ -119,6 +120,14 @@ export class RaftNode {
     const { role } = this.#core;
     const progress = role.name === "leader" ? role.progress.get(id) : undefined;
     if (progress?.state === "replicate") progress.transitionToProbe();
+  }
+
+  /**
+   * The transport was told that nobody listens at `id`'s address any more, where it had been connected before. Should it be wrong, no harm is
+   * done: the leader's next message makes up for it, and the others do not help to unseat a leader that they hear.
+   */
+  reportGone(id: MemberID): void {
+    onLeaderGone(this.#core, id);
   }
 
   /** Outcome of carrying the snapshot of a "snap" message to `id`. Until it is reported, or `id` answers, that member gets no entries. */

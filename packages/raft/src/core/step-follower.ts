@@ -78,7 +78,7 @@ function onLeaderHeard(core: RaftCore, role: FollowerRole, leaderID: bigint): vo
     role.leaderID === noMember || role.leaderID === leaderID,
     () => `Election Safety: term ${core.term} has leaders ${role.leaderID} and ${leaderID}`,
   );
-  core.electionElapsedTicks = 0;
+  core.restartElectionTimer();
   role.leaderID = leaderID;
   if (!core.heldProposals.isEmpty) for (const message of core.heldProposals.take(core.ticks)) sendOn(core, leaderID, message);
 }

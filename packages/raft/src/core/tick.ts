@@ -15,7 +15,7 @@ export function tick(core: RaftCore, oldestWriteTicks: number): void {
   if (core.role.name === "leader") {
     tickLeader(core, core.role, oldestWriteTicks);
   } else if (core.isPromotable && core.isPastElectionTimeout) {
-    core.electionElapsedTicks = 0;
+    core.restartElectionTimer();
     maybeCampaign(core, core.config.preVote ? "preElection" : "election");
   }
 }

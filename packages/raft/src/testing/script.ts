@@ -9,7 +9,7 @@
 //   deliver [1>2] [>3] [app …] · drop […] · settle […]      a round of messages; losing them; rounds until all is said
 //   cut 1 2 · isolate 1 · heal                  links
 //   stall 1 · resume 1 · crash 1 · restart 1    its disk; the process, which loses what is not durable
-//   compact 1 5 · snapshot 1 pending|ready · report 1 unreachable|arrived|failed 2
+//   compact 1 5 · snapshot 1 pending|ready · report 1 unreachable|gone|arrived|failed 2
 //   status · progress 1 · transit               what is
 //   expect leader 1, commit 1=2 2=2, log 3=[1.1 2.2], …     fails the script when it is not so; see expectations
 //
@@ -228,6 +228,7 @@ class ScriptRun {
   #report(id: MemberID, what: string, about: MemberID): void {
     this.#world.member(id).act((node) => {
       if (what === "unreachable") node.reportUnreachable(about);
+      else if (what === "gone") node.reportGone(about);
       else node.reportSnapshot(about, what === "arrived");
     });
   }

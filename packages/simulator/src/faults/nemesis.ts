@@ -1,7 +1,8 @@
-import type { ConfChange, ConfChangeSingle, Ready } from "@lenj/raft";
+import type { ConfChange, ConfChangeSingle, MemberID, Ready } from "@lenj/raft";
 import type { Cluster } from "../cluster/cluster.js";
 import type { Member } from "../cluster/member.js";
 import type { FaultKind } from "../options.js";
+import { spreadNewsOfDeath } from "./news-of-deaths.js";
 import { ShortReigns } from "./short-reigns.js";
 
 const noContext = new Uint8Array(0);
@@ -82,6 +83,9 @@ export class Nemesis {
       case "membership":
         this.#changeMembership();
         break;
+      case "falseDeath":
+        this.#tellOthers(this.cluster.leader() ?? victim, false);
+        break;
       case "shortReigns":
         this.#shortReigns.allowFor(loop.between(4_000, 16_000));
         break;
@@ -93,10 +97,19 @@ export class Nemesis {
   }
 
   #crash(member: Member): void {
+    if (member.isUp && this.cluster.options.noticesDeaths) this.#tellOthers(member, true);
     member.crash();
     this.#later(this.cluster.loop.between(10, 3_000), () => {
       if (!member.isUp) member.start();
     });
+  }
+
+  #tellOthers({ id }: Member, isTrue: boolean): void {
+    const others = this.cluster.members.map((member) => ({
+      id: member.id,
+      reportGone: (gone: MemberID) => member.act((node) => node.reportGone(gone)),
+    }));
+    spreadNewsOfDeath(this.cluster.network, id, others, isTrue);
   }
 
   #partition(side: readonly Member[], isOneWay: boolean): void {

@@ -21,6 +21,8 @@ export interface StoreOptions extends LinkOptions {
   readonly catchUpEntries: number;
   readonly compactEveryMs: number;
   readonly leaseCheckpointEverySeconds: number;
+  /** Who lost a peer learns that nobody listens at its address. */
+  readonly noticesDeaths: boolean;
   readonly faults: readonly StoreFault[];
 }
 
@@ -41,7 +43,8 @@ export type StoreFault =
   | "shrink"
   | "defragment"
   | "lossBurst"
-  | "lag";
+  | "lag"
+  | "falseDeath";
 
 const allFaults: readonly StoreFault[] = [
   "crash",
@@ -73,6 +76,9 @@ export function deriveStoreOptions(seed: number): StoreOptions {
   const between = (low: number, high: number): number => low + random.below(high - low + 1);
   const oneOf = <T>(...items: readonly T[]): T => items[random.below(items.length)] as T;
   const faults = allFaults.filter(() => random.below(5) > 1);
+  // Of its own stream: what older seeds draw shall not change.
+  const noticesDeaths = new SeededRandom(seed ^ 0x60e).below(2) === 0;
+  if (noticesDeaths) faults.push("falseDeath");
   return {
     seed,
     members: oneOf(1, 3, 3, 3, 3, 5),
@@ -94,6 +100,7 @@ export function deriveStoreOptions(seed: number): StoreOptions {
     catchUpEntries: oneOf(0, 5, 50),
     compactEveryMs: oneOf(300, 1_000, 5_000),
     leaseCheckpointEverySeconds: oneOf(1, 2, 300),
+    noticesDeaths,
     faults: faults.length > 0 ? faults : ["crash"],
   };
 }

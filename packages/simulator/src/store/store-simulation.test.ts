@@ -1,8 +1,16 @@
 import { transferCorner } from "./plants/transfer.js";
-import { deriveStoreOptions } from "./store-options.js";
+import { deriveStoreOptions, type StoreOptions } from "./store-options.js";
 import { runStoreSimulation } from "./store-simulation.js";
 
-const violationOf = async (seed: number): Promise<string | undefined> => (await runStoreSimulation(deriveStoreOptions(seed))).violation;
+/** What a seed stood for before members noticed deaths. */
+const withoutNews = ({ faults, ...rest }: StoreOptions): StoreOptions => ({
+  ...rest,
+  noticesDeaths: false,
+  faults: faults.filter((fault) => fault !== "falseDeath"),
+});
+
+const violationOf = async (seed: number): Promise<string | undefined> =>
+  (await runStoreSimulation(withoutNews(deriveStoreOptions(seed)))).violation;
 
 describe("runStoreSimulation()", () => {
   it.each([1, 11])(
@@ -29,7 +37,7 @@ describe("runStoreSimulation()", () => {
   it("keeps every guarantee where states travel often and go on where they broke off", async () => {
     let resumed = 0;
     for (let seed = 1; seed <= 12; seed += 1) {
-      const { violation, statesResumed } = await runStoreSimulation({ ...deriveStoreOptions(seed), ...transferCorner });
+      const { violation, statesResumed } = await runStoreSimulation({ ...withoutNews(deriveStoreOptions(seed)), ...transferCorner });
       expect({ seed, violation }).toEqual({ seed, violation: undefined });
       resumed += statesResumed;
     }

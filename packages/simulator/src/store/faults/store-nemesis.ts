@@ -2,6 +2,7 @@
 //
 // N1. Only what a store promises to survive: a majority's durable data stays whole. So one member at a time may be damaged, and it is
 //     replaced before the next; membership goes through the store's own service, one change at a time.
+import { spreadNewsOfDeath } from "../../faults/news-of-deaths.js";
 import type { StoreCluster } from "../store-cluster.js";
 import type { StoreMember } from "../store-member.js";
 import type { StoreFault } from "../store-options.js";
@@ -98,6 +99,9 @@ export class StoreNemesis {
       case "shrink":
         this.operator.remove(victim);
         break;
+      case "falseDeath":
+        this.#tellOthers(this.cluster.leader() ?? victim, false);
+        break;
       case "defragment":
         victim.whenRunning(() => {
           victim.backend?.flush().catch(() => {});
@@ -115,8 +119,17 @@ export class StoreNemesis {
   }
 
   #crash(member: StoreMember): void {
+    if (member.isUp && this.cluster.options.noticesDeaths) this.#tellOthers(member, true);
     member.crash();
     this.#later(this.cluster.loop.between(10, 3_000), () => member.start());
+  }
+
+  #tellOthers({ id }: StoreMember, isTrue: boolean): void {
+    const others = this.cluster.members.map((member) => ({
+      id: member.id,
+      reportGone: (gone: bigint) => member.whenRunning(() => member.replica?.node.reportGone(gone)),
+    }));
+    spreadNewsOfDeath(this.cluster.network, id, others, isTrue);
   }
 
   #isolateFor(member: StoreMember, ms: number): void {

@@ -32,6 +32,8 @@ export interface PeerLinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onUnreachable: () => void;
+  /** Nobody listens at the peer's address any more. Said once for each connection that was lost. */
+  readonly onGone: () => void;
   /** The peer says that this member was removed from the cluster. */
   readonly onRemoved: () => void;
 }
@@ -58,6 +60,8 @@ export class PeerLink {
   readonly client: PeerClient;
   #stream: ClientStream | undefined;
   #connectedMs: number | undefined;
+  /** A connection was lost, and why is not known. */
+  #isInDoubt = false;
   #pauseMs = firstPauseMs;
   #retry: Timer | undefined;
   #closed = false;
@@ -134,13 +138,16 @@ export class PeerLink {
   }
 
   #onOver({ details }: RpcStatus): void {
-    if (this.#connectedMs !== undefined && !this.#closed)
-      this.options.logger.warn("Lost peer", { peer: this.options.peerID, reason: details });
+    const isRefused = this.#stream?.isRefused === true;
+    const wasConnected = this.#connectedMs !== undefined;
     this.#stream = undefined;
     this.#connectedMs = undefined;
     this.options.count.onConnection(false);
     this.options.onUnreachable();
     if (this.#closed) return;
+    if (wasConnected) this.options.logger.warn("Lost peer", { peer: this.options.peerID, reason: details });
+    if (this.#isInDoubt && isRefused) this.options.onGone();
+    this.#isInDoubt = wasConnected || (this.#isInDoubt && !isRefused);
     if (details === removedReason) this.options.onRemoved();
     else this.#connectLater();
   }

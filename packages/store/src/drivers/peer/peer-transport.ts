@@ -52,6 +52,8 @@ export interface PeerTransportOptions {
 /** What the transport tells its member. */
 export interface PeerEvents {
   onUnreachable(id: bigint): void;
+  /** A peer that was connected has nobody listening at its address any more. */
+  onGone(id: bigint): void;
   onSnapshotSent(id: bigint, ok: boolean): void;
   /** A peer says that this member was removed from the cluster. */
   onRemoved(): void;
@@ -61,7 +63,7 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
   readonly #links = new Map<bigint, { readonly url: string; readonly link: PeerLink }>();
   readonly #sender: StateSender;
   readonly #renewals = new Renewals((leaderID, ids) => this.#renewAll(leaderID, ids));
-  events: PeerEvents = { onUnreachable: () => {}, onSnapshotSent: () => {}, onRemoved: () => {} };
+  events: PeerEvents = { onUnreachable: () => {}, onGone: () => {}, onSnapshotSent: () => {}, onRemoved: () => {} };
 
   constructor(readonly options: PeerTransportOptions) {
     this.#sender = new StateSender({ ...options, onSent: (id, ok) => this.events.onSnapshotSent(id, ok) });
@@ -191,6 +193,7 @@ export class GrpcPeerTransport implements PeerTransport, LeaseForwarder, Promoti
       count: this.options.counts.of(id),
       ...{ clock, logger },
       onUnreachable: () => this.events.onUnreachable(id),
+      onGone: () => this.events.onGone(id),
       onRemoved: () => this.events.onRemoved(),
     });
   }

@@ -76,6 +76,7 @@ export class ClientStream extends SendSide implements FrameSink, ReceiveSide {
   #isAsked = false;
   #hasSettings = false;
   #isClosed = false;
+  #isRefused = false;
 
   /** Connects. Whatever goes wrong is said by `onClose`. */
   constructor(readonly options: ClientStreamOptions) {
@@ -97,7 +98,7 @@ export class ClientStream extends SendSide implements FrameSink, ReceiveSide {
     this.#room.open();
     this.#sender.headers(this, requestHead(path, target, tls !== undefined));
     this.#socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
-    this.#socket.on("error", (error) => this.#fail(statusCode.unavailable, error.message));
+    this.#socket.on("error", (error: NodeJS.ErrnoException) => this.#onSocketError(error));
     this.#socket.on("end", () => this.#fail(statusCode.unavailable, "connection closed"));
     this.#socket.on("close", () => this.#fail(statusCode.unavailable, "connection closed"));
     this.#socket.on("drain", () => {
@@ -105,6 +106,11 @@ export class ClientStream extends SendSide implements FrameSink, ReceiveSide {
       this.#output.flush();
     });
     this.#output.flush();
+  }
+
+  /** It is over because nobody listens at the target. */
+  get isRefused(): boolean {
+    return this.#isRefused;
   }
 
   get wantsMore(): boolean {
@@ -257,6 +263,11 @@ export class ClientStream extends SendSide implements FrameSink, ReceiveSide {
   #onReset(bytes: Buffer, start: number, end: number): void {
     const code = end - start === 4 ? uint32(bytes, start) : errorCode.internalError;
     this.#fail(code === errorCode.cancel ? statusCode.cancelled : statusCode.unavailable, `stream was reset with code ${code}`);
+  }
+
+  #onSocketError({ message, code }: NodeJS.ErrnoException): void {
+    this.#isRefused = code === "ECONNREFUSED";
+    this.#fail(statusCode.unavailable, message);
   }
 
   #watchLife(): void {
