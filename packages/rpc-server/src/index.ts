@@ -1,7 +1,7 @@
 export { createGrpcJsDriver } from "./drivers/grpc-js/grpc-js-driver.js";
 export { ClientStream, type ClientStreamOptions, type ClientTLS } from "./drivers/lean/client/client-stream.js";
 export { createLeanDriver, type LeanDriverOptions } from "./drivers/lean/lean-driver.js";
-export { Listener, type ListenerOptions, type ListenerTLS, type ListenerTLSLimits } from "./listener.js";
+export { idlePageTimeoutMs, Listener, type ListenerOptions, type ListenerTLS, type ListenerTLSLimits } from "./listener.js";
 export type {
   DuplexHandler,
   KeepAliveOptions,

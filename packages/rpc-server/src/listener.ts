@@ -21,6 +21,8 @@ import type { RpcDriver, RpcPeer } from "./port.js";
 const http2Preface = Buffer.from("PRI * HTTP/2.0");
 /** A connection that has not said which protocol it speaks by then is ended. */
 const firstBytesTimeoutMs = 20_000;
+/** HTTP/1.1 between two requests. Longer than who scrapes metrics waits, so that a request seldom meets the end of its connection. */
+export const idlePageTimeoutMs = 5 * 60_000;
 
 /** PEM texts. */
 export interface ListenerTLS {
@@ -61,7 +63,7 @@ export class Listener {
 
   private constructor(readonly options: ListenerOptions) {
     const { tls } = options;
-    this.#http1 = options.onHttp1 === undefined ? undefined : createHttpServer(options.onHttp1);
+    this.#http1 = options.onHttp1 === undefined ? undefined : createHttpServer({ keepAliveTimeout: idlePageTimeoutMs }, options.onHttp1);
     if (tls === undefined) {
       this.#server = createNetServer({ noDelay: true }, (socket) => this.#onPlain(socket));
     } else {

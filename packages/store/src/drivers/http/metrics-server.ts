@@ -3,6 +3,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer, type ServerOptions } from "node:https";
 import { watchTLSFiles } from "@lenj/component-base";
+import { idlePageTimeoutMs } from "@lenj/rpc-server";
 import type { TLSFiles } from "../../config.js";
 import { materialOf, renewalLookMs, versionsOf } from "../face.js";
 
@@ -27,7 +28,10 @@ interface MetricsServer {
   readonly stopLooking: () => void;
 }
 
-const plainServer = (onRequest: RequestListener): MetricsServer => ({ server: createServer(onRequest), stopLooking: () => {} });
+const plainServer = (onRequest: RequestListener): MetricsServer => ({
+  server: createServer({ keepAliveTimeout: idlePageTimeoutMs }, onRequest),
+  stopLooking: () => {},
+});
 
 function secureServer(tls: TLSFiles, onRequest: RequestListener): MetricsServer {
   const secrets = (): ServerOptions => {
@@ -35,6 +39,6 @@ function secureServer(tls: TLSFiles, onRequest: RequestListener): MetricsServer 
     return { cert, key, ...(ca === undefined ? {} : { ca }), ...versionsOf(tls) };
   };
   const mutual = { requestCert: tls.requireClientCert, rejectUnauthorized: tls.requireClientCert };
-  const server = createSecureServer({ ...secrets(), ...mutual }, onRequest);
+  const server = createSecureServer({ ...secrets(), ...mutual, keepAliveTimeout: idlePageTimeoutMs }, onRequest);
   return { server, stopLooking: watchTLSFiles(tls, () => server.setSecureContext(secrets()), renewalLookMs) };
 }
