@@ -3,18 +3,15 @@
 // Checks: linearizability of single keys; every acknowledged write is there at the end; a watch over everything shows each revision once, in
 // order; all replicas hold the same data. The seed chooses the faults; what meets them is up to the machine, so that a run is not repeated
 // exactly.
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Random, SeededRandom } from "@lenj/base";
+import { SeededRandom } from "@lenj/base";
 import { createEtcdClient, type EtcdClient } from "@lenj/etcd-client";
-import { eventually, freePort, leaderName, StoreCluster } from "@lenj/store/testing";
+import { eventually, type StoreCluster } from "@lenj/store/testing";
 import { checkLinearizability } from "../checkers/linearizability.js";
 import { ChaosHistory, runClient } from "./clients.js";
-import { type LinkFault, Relay } from "./relay.js";
+import { injectFaults } from "./faults.js";
+import { Members } from "./members.js";
 
 const clientCount = 4;
-const quietMs = 1_000;
 const recoveryMs = 60_000;
 const everything = { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) };
 
@@ -22,6 +19,8 @@ export interface ChaosOptions {
   readonly replicas: number;
   readonly seconds: number;
   readonly seed: number;
+  /** Each replica on a disk of its own, which is filled and frozen too. Needs root. */
+  readonly disks?: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -30,33 +29,25 @@ export interface ChaosResult {
   readonly unknown: number;
   readonly acknowledged: number;
   readonly faults: number;
+  /** How often a replica ended because its disk was full. */
+  readonly roomless: number;
   readonly revisions: number;
   /** What was broken; empty when all held. */
   readonly broken: readonly string[];
 }
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const cluster = await StoreCluster.create(
-    { members: options.replicas, flags: ["--snapshot-count", "500"] },
-    mkdtempSync(join(tmpdir(), "lenj-chaos-")),
-  );
-  const relays = new Map<string, Relay>();
+  const members = await Members.create(options.replicas, options.disks ?? false);
   try {
-    for (const { name, peerURL } of cluster.addresses) {
-      const listenPort = await freePort();
-      relays.set(name, await Relay.start(Number(new URL(peerURL).port), listenPort));
-    }
-    return await attack(cluster, relays, options);
+    return await attack(members, options);
   } finally {
-    await cluster.close();
-    for (const relay of relays.values()) await relay.close();
+    await members.close();
   }
 }
 
-async function attack(cluster: StoreCluster, relays: ReadonlyMap<string, Relay>, options: ChaosOptions): Promise<ChaosResult> {
-  const random = new SeededRandom(options.seed);
-  const start = (name: string): void => cluster.start(name, { listenPeerURL: `http://127.0.0.1:${relays.get(name)?.targetPort}` });
-  for (const { name } of cluster.addresses) start(name);
+async function attack(members: Members, options: ChaosOptions): Promise<ChaosResult> {
+  const { cluster } = members;
+  for (const name of members.names) members.start(name);
   const observer = createEtcdClient({ endpoints: cluster.endpoints, callTimeoutMs: 5_000 });
   const stop = new AbortController();
   const seen: number[] = [];
@@ -70,7 +61,7 @@ async function attack(cluster: StoreCluster, relays: ReadonlyMap<string, Relay>,
       const endpoints = [...cluster.endpoints.slice(shift), ...cluster.endpoints.slice(0, shift)];
       return runClient(number, endpoints, history, new SeededRandom(options.seed * 31 + number), done.signal);
     });
-    const faults = await injectFaults(cluster, relays, random, start, options);
+    const faults = await injectFaults(members, new SeededRandom(options.seed), options);
     done.abort();
     await Promise.all(clients);
     const broken = await checkAll(cluster, observer, history, seen);
@@ -79,7 +70,7 @@ async function attack(cluster: StoreCluster, relays: ReadonlyMap<string, Relay>,
     const unknown = history.operations.filter(({ returnedAt }) => returnedAt === undefined).length;
     return {
       ...{ operations: history.operations.length, unknown, acknowledged: history.acknowledged.length },
-      ...{ faults, revisions: seen.length, broken },
+      ...{ faults, roomless: members.roomless, revisions: seen.length, broken: [...broken, ...members.ends] },
     };
   } finally {
     stop.abort(new Error("over"));
@@ -94,51 +85,6 @@ async function watchAll(client: EtcdClient, seen: number[], signal: AbortSignal)
   } catch (error) {
     if (!signal.aborted) throw error;
   }
-}
-
-/** One fault after the other, each mended before the next. Returns how many. */
-async function injectFaults(
-  cluster: StoreCluster,
-  relays: ReadonlyMap<string, Relay>,
-  random: Random,
-  start: (name: string) => void,
-  { seconds, log }: ChaosOptions,
-): Promise<number> {
-  const endMs = performance.now() + seconds * 1_000;
-  const names = cluster.addresses.map(({ name }) => name);
-  let count = 0;
-  for (; performance.now() < endMs; count += 1) {
-    const kind = ["kill", "killLeader", "killAll", "pause", "pauseLeader", "link"][random.below(6)] as string;
-    const lastMs = 500 + random.below(2_500);
-    const leader = kind.endsWith("Leader") ? await leaderName(cluster) : undefined;
-    const victims = kind === "killAll" ? names : [leader ?? (names[random.below(names.length)] as string)];
-    const link = kind === "link" ? (["cut", "stalled", "halfClosed"] as const)[random.below(3)] : undefined;
-    log(`${kind}${link === undefined ? "" : ` ${link}`} ${victims.join(" ")} for ${lastMs} ms`);
-    await disturb(cluster, relays, victims, kind, link);
-    await sleep(lastMs);
-    for (const name of victims) {
-      if (kind === "link") relays.get(name)?.set(undefined);
-      else if (kind.startsWith("pause")) await cluster.signal(name, "SIGCONT");
-      else start(name);
-    }
-    await sleep(quietMs);
-  }
-  return count;
-}
-
-async function disturb(
-  cluster: StoreCluster,
-  relays: ReadonlyMap<string, Relay>,
-  victims: readonly string[],
-  kind: string,
-  link: LinkFault | undefined,
-): Promise<void> {
-  await Promise.all(
-    victims.map((name) => {
-      if (link !== undefined) return relays.get(name)?.set(link);
-      return cluster.signal(name, kind.startsWith("pause") ? "SIGSTOP" : "SIGKILL");
-    }),
-  );
 }
 
 async function checkAll(cluster: StoreCluster, observer: EtcdClient, history: ChaosHistory, seen: readonly number[]): Promise<string[]> {
@@ -172,5 +118,3 @@ const describe = ({ operations }: ChaosHistory, key: string): string =>
     .filter((operation) => operation.key === key)
     .map((operation) => `\n  ${JSON.stringify(operation)}`)
     .join("");
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,7 +1,7 @@
 // A store, or etcd, as a real process for tests: started by flags, ready by its API, ended by pid.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -94,7 +94,7 @@ export class StoreCluster {
     running.process.kill(signal);
     if (signal === "SIGSTOP" || signal === "SIGCONT") return;
     await running.exited;
-    this.#processes.delete(name);
+    this.#forget(name, running.process);
   }
 
   /** Resolves with the exit code when a member ends by itself. */
@@ -102,13 +102,14 @@ export class StoreCluster {
     const running = this.#processes.get(name);
     if (running === undefined) throw new Error(`${name} does not run`);
     await running.exited;
-    this.#processes.delete(name);
+    this.#forget(name, running.process);
     return running.process.exitCode;
   }
 
-  /** What a member has logged so far. */
+  /** What a member has logged so far; nothing before its first line. */
   log(name: string): string {
-    return readFileSync(join(this.folder, `${name}.log`), "utf8");
+    const file = join(this.folder, `${name}.log`);
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
   }
 
   /** Resolves once every member answers a linearizable read. Throws, with what they last said, when that does not come. */
@@ -139,6 +140,11 @@ export class StoreCluster {
       ...(options.input === undefined ? {} : { input: options.input }),
     });
     return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
+  }
+
+  /** A successor, started meanwhile, stays known. */
+  #forget(name: string, ended: ChildProcess): void {
+    if (this.#processes.get(name)?.process === ended) this.#processes.delete(name);
   }
 
   #address(name: string): MemberAddress {
