@@ -19,7 +19,7 @@ describe("real replicas under faults", () => {
 
   it("keep the same when their disks are full or stand still, too", async () => {
     const faults: string[] = [];
-    const result = await runChaos({ replicas: 3, seconds: 30, seed: 13, disks: true, log: (line) => faults.push(line) });
+    const result = await runChaos({ replicas: 3, seconds: 25, seed: 203, disks: true, log: (line) => faults.push(line) });
     expect({ broken: result.broken, faults }).toEqual({ broken: [], faults });
     expect(faults.some((line) => line.startsWith("fill"))).toBe(true);
     expect(faults.some((line) => line.startsWith("freeze"))).toBe(true);
