@@ -45,8 +45,10 @@ export interface Watcher extends WatcherOptions {
   /** First revision not delivered yet. */
   nextRevision: number;
   isSynced: boolean;
-  /** Events matched but not handed over, inside one notification only. */
+  /** Events matched but not handed over, inside one notification only. A single one is in a list that others share. */
   matched: KeyEvent[] | undefined;
+  /** For its sink: when it was last sent something. */
+  sentMs: number;
 }
 
 interface RangeGroup {
@@ -78,7 +80,7 @@ export class WatchHub {
     const current = this.space.currentRevision;
     const isSynced = options.startRevision <= 0 || options.startRevision > current;
     const nextRevision = options.startRevision <= 0 ? current + 1 : options.startRevision;
-    const watcher: Watcher = { ...options, nextRevision, isSynced, matched: undefined };
+    const watcher: Watcher = { ...options, nextRevision, isSynced, matched: undefined, sentMs: 0 };
     this.#count += 1;
     if (isSynced) this.#link(watcher);
     else this.#fallBehind(watcher);
@@ -94,16 +96,19 @@ export class WatchHub {
   /** Tells watchers of a batch of changes that were just committed, oldest first. */
   notify(events: readonly KeyEvent[]): void {
     if (this.#byKey.size === 0 && this.#byRange.size === 0) return;
-    const touched: Watcher[] = [];
+    const touched: Touched = new Map();
     for (const event of events) {
+      // The same list for all: a sink that is handed it again need not look into it again.
+      const alone = [event];
       const exact = this.#byKey.get(event.key);
-      if (exact !== undefined) for (const watcher of exact) match(watcher, event, touched);
+      if (exact !== undefined) for (const watcher of exact) match(watcher, event, alone, touched);
       for (const group of this.#byRange.values()) {
-        if (isInRange(group.range, event.key)) for (const watcher of group.watchers) match(watcher, event, touched);
+        if (isInRange(group.range, event.key)) for (const watcher of group.watchers) match(watcher, event, alone, touched);
       }
     }
     const revision = this.space.currentRevision;
-    for (const watcher of touched) this.#flush(watcher, revision);
+    // Stream by stream, so that the processor has one at hand at a time.
+    for (const watchers of touched.values()) for (const watcher of watchers) this.#flush(watcher, revision);
   }
 
   /** One bounded pass over watchers that are behind. Returns whether another pass would make progress now. */
@@ -207,13 +212,20 @@ function isWanted(watcher: Watcher, event: KeyEvent): boolean {
   return isInRange(watcher.range, event.key);
 }
 
-function match(watcher: Watcher, event: KeyEvent, touched: Watcher[]): void {
+/** Watchers with something matched, by the stream they are of. */
+type Touched = Map<WatchSink, Watcher[]>;
+
+/** `alone` holds the event and nothing else. */
+function match(watcher: Watcher, event: KeyEvent, alone: KeyEvent[], touched: Touched): void {
   if (event.main < watcher.nextRevision) return;
   if (event.type === "put" ? watcher.skipPuts : watcher.skipDeletes) return;
-  if (watcher.matched === undefined) {
-    watcher.matched = [event];
-    touched.push(watcher);
-  } else {
-    watcher.matched.push(event);
+  if (watcher.matched !== undefined) {
+    if (watcher.matched.length > 1) watcher.matched.push(event);
+    else watcher.matched = [...watcher.matched, event];
+    return;
   }
+  watcher.matched = alone;
+  const others = touched.get(watcher.sink);
+  if (others === undefined) touched.set(watcher.sink, [watcher]);
+  else others.push(watcher);
 }

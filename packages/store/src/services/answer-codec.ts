@@ -145,6 +145,7 @@ let lastHeader: { readonly header: Header; readonly bytes: Uint8Array } | undefi
 
 function encodeHeader(header: Header): Uint8Array {
   const last = lastHeader?.header;
+  if (lastHeader !== undefined && last === header) return lastHeader.bytes;
   if (
     lastHeader !== undefined &&
     last?.revision === header.revision &&

@@ -12,7 +12,7 @@ import { etcdserverpb } from "@lenj/proto/etcd";
 import type { RpcDuplexStream, RpcHandlers } from "@lenj/rpc-server";
 import { authorizeRange, type RangeLike } from "../core/auth/authorize.js";
 import { goErrorText, StoreError } from "../core/errors.js";
-import { encodeEvent, encodeWatch, type WatchMessage } from "./answer-codec.js";
+import { encodeEvent, encodeWatch, type Header, type WatchMessage } from "./answer-codec.js";
 import type { ServiceContext } from "./context.js";
 
 type WatchCall = RpcDuplexStream<etcdserverpb.WatchRequest, Buffer>;
@@ -28,7 +28,28 @@ const compactedReason = "etcdserver: mvcc: required revision has been compacted"
 const invalidRangeReason = "mvcc: watcher range is empty";
 
 export function watchService(context: ServiceContext): RpcHandlers {
-  return { watch: (call: WatchCall) => new WatchStream(call, context) };
+  const shared = new SharedEvents(context);
+  return { watch: (call: WatchCall) => new WatchStream(call, context, shared) };
+}
+
+/** What was sent last: each change goes to every watcher of its key, whose streams come here one after the other with the same list. */
+class SharedEvents {
+  #events: readonly KeyEvent[] | undefined;
+  #revision = 0;
+  encoded: readonly Uint8Array[] = [];
+  header: Header | undefined;
+  sentMs = 0;
+
+  constructor(private readonly context: ServiceContext) {}
+
+  take(events: readonly KeyEvent[], revision: number): void {
+    if (events === this.#events && revision === this.#revision) return;
+    this.#events = events;
+    this.#revision = revision;
+    this.encoded = events.map((event) => encodeEvent(event, undefined));
+    this.header = this.context.header(revision);
+    this.sentMs = this.context.clock.monotonicMs();
+  }
 }
 
 class WatchStream implements WatchSink {
@@ -39,12 +60,11 @@ class WatchStream implements WatchSink {
   #leaderCheck: Timer | undefined;
   /** Watches that a compaction ended. As upstream, their IDs stay taken until the client cancels them, which is answered. */
   readonly #compacted = new Set<number>();
-  /** When a watch last told its client a revision. */
-  readonly #heardMs = new Map<number, number>();
 
   constructor(
     readonly call: WatchCall,
     readonly context: ServiceContext,
+    readonly shared: SharedEvents,
   ) {
     context.streams.add(this);
     call.onMessage = context.access.inOrder(
@@ -75,18 +95,26 @@ class WatchStream implements WatchSink {
   }
 
   sendEvents(watcher: Watcher, events: readonly KeyEvent[], revision: number): void {
+    if (this.#isClosed) return;
+    const { shared, context } = this;
+    shared.take(events, revision);
+    watcher.sentMs = shared.sentMs;
+    const encoded = watcher.wantsPrevious ? this.#withPrevious(events) : shared.encoded;
+    const send = (part: Pick<WatchMessage, "events" | "fragment">): void => {
+      this.call.write(encodeWatch({ watchID: watcher.id, ...part }, shared.header as Header));
+    };
+    if (watcher.wantsFragments) for (const part of fragments(encoded, context.maxRequestBytes)) send(part);
+    else send({ events: encoded });
+  }
+
+  #withPrevious(events: readonly KeyEvent[]): Uint8Array[] {
     const { space } = this.context.replica.state;
-    const encoded = events.map((event) => encodeEvent(event, watcher.wantsPrevious ? space.previousOf(event) : undefined));
-    this.#heardMs.set(watcher.id, this.context.clock.monotonicMs());
-    for (const part of watcher.wantsFragments ? fragments(encoded, this.context.maxRequestBytes) : [{ events: encoded, fragment: false }]) {
-      this.#send({ watchID: watcher.id, ...part }, revision);
-    }
+    return events.map((event) => encodeEvent(event, space.previousOf(event)));
   }
 
   sendCompacted(watcher: Watcher, compactRevision: number): void {
     this.#watchers.delete(watcher.id);
     this.#compacted.add(watcher.id);
-    this.#heardMs.delete(watcher.id);
     this.#send({ watchID: watcher.id, canceled: true, compactRevision });
   }
 
@@ -136,7 +164,7 @@ class WatchStream implements WatchSink {
       wantsFragments: request.fragment,
     });
     this.#watchers.set(id, watcher);
-    this.#heardMs.set(id, this.context.clock.monotonicMs());
+    watcher.sentMs = this.context.clock.monotonicMs();
   }
 
   /** Why the client may not see these keys, in the words of a Go client's error. */
@@ -166,7 +194,6 @@ class WatchStream implements WatchSink {
       return;
     }
     this.#watchers.delete(id);
-    this.#heardMs.delete(id);
     this.context.replica.watches.remove(watcher);
     this.#send({ watchID: id, canceled: true });
   }
@@ -182,10 +209,10 @@ class WatchStream implements WatchSink {
     const { clock, watchProgressMs = progressIntervalMs } = this.context;
     this.#progress = clock.after(watchProgressMs / 10, () => {
       for (const watcher of this.#watchers.values()) {
-        const isQuiet = clock.monotonicMs() - (this.#heardMs.get(watcher.id) ?? 0) >= watchProgressMs;
+        const isQuiet = clock.monotonicMs() - watcher.sentMs >= watchProgressMs;
         const hasStarted = watcher.startRevision <= this.context.replica.state.space.currentRevision;
         if (!watcher.wantsProgress || !watcher.isSynced || !isQuiet || !hasStarted || !this.isWritable()) continue;
-        this.#heardMs.set(watcher.id, clock.monotonicMs());
+        watcher.sentMs = clock.monotonicMs();
         this.#send({ watchID: watcher.id });
       }
       if (!this.#isClosed) this.#armProgress();
