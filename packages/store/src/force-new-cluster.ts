@@ -12,7 +12,7 @@ import { openData } from "./drivers/level/open-data.js";
 import { hasIncoming, partialStates } from "./drivers/peer/snapshot-files.js";
 import type { Identity } from "./identity.js";
 import { memberFolder, type StartParts } from "./opened.js";
-import { readQuarantine } from "./quarantine.js";
+import { quarantineFile } from "./quarantine.js";
 
 type ForceParts = Pick<StartParts, "clock" | "logger"> & {
   readonly config: Pick<StartParts["config"], "name" | "dataDir" | "initialMembers">;
@@ -47,7 +47,7 @@ export async function forceNewCluster(parts: ForceParts, identity: Identity): Pr
 function checkUsable(config: ForceParts["config"]): void {
   const folder = memberFolder(config);
   const refuse = (why: string): StoreError => new StoreError("CONFIG_INVALID", `Cannot force a new cluster from ${folder}: ${why}`);
-  const mark = readQuarantine(folder);
+  const mark = quarantineFile(folder).read();
   if (mark?.isRefilled === false && !hasIncoming(folder))
     throw refuse(`its state is quarantined (${mark.reason}). Use another member's data, or restore a snapshot: lenj-store restore`);
   if (partialStates(folder).list().length > 0)

@@ -1,15 +1,14 @@
 // One member of a cluster: its data on disk, its replica, its faces to peers and clients.
 //
-// Owns:  everything; opens and closes it in order, and replaces the state when a whole one arrived from the leader.
+// Owns:  everything; opens and closes it in order.
+// Not:   what is open, and when it is replaced (in-service).
 // M1. The data folder carries the identity of member and cluster; data of another member or layout is refused.
-// M2. A member whose state is found damaged is quarantined: it hands over, answers nobody, and opens anew on the leader's state (recovery.ts).
-// M3. `opened` is replaced as a whole; faces look it up at every call, so that a replaced state needs no new listeners.
-
+// M2. Faces look up what is open at every call, so that a replaced state needs no new listeners.
 import { mkdirSync } from "node:fs";
 import type { RequestListener } from "node:http";
-import { etcdserverpb } from "@lenj/proto/etcd";
-import type { ClusterInfoReply, FetchStateRequest, SnapshotChunk } from "@lenj/proto/raft";
+import type { ClusterInfoReply } from "@lenj/proto/raft";
 import type { RpcCall } from "@lenj/rpc-server";
+import { checkAtStart } from "./check-at-start.js";
 import type { HashReport } from "./core/compare-hashes.js";
 import { StoreError, toGrpcStatus } from "./core/errors.js";
 import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
@@ -29,15 +28,14 @@ import type { QuotaKeeper } from "./drivers/quota-keeper.js";
 import { forceNewCluster } from "./force-new-cluster.js";
 import { forwardTo } from "./forward-to.js";
 import type { Identity } from "./identity.js";
+import { InService } from "./in-service.js";
 import { identifyMember } from "./join.js";
-import { closeOpened, type Measures, type MemberParts, memberFolder, type Opened, type StartParts } from "./opened.js";
-import { clearQuarantine, readQuarantine } from "./quarantine.js";
-import { checkAtStart, differs, openOrRefill, quarantineMark } from "./recovery.js";
+import { type Measures, type MemberParts, memberFolder, memberRecovery, type Opened, type StartParts } from "./opened.js";
+import type { Recovery } from "./recovery.js";
 import type { Replica } from "./replica/replica.js";
 import { RequestTimes } from "./replica/request-times.js";
 import { Access } from "./services/access.js";
 import { type ServiceContext, storeVersion } from "./services/context.js";
-import { hashKeySpace } from "./services/data-hash.js";
 import { addClientServices, type ClientService, checkCall, clientServices } from "./services/index.js";
 import type { MembershipChanges } from "./services/membership-changes.js";
 import { MessageCounts } from "./services/message-counts.js";
@@ -46,20 +44,15 @@ import { WorkTimes } from "./services/work-times.js";
 const peerMessageBytesMax = 64 * 1024 * 1024;
 /** Room for the frame around a request of the largest size. Upstream: grpcOverheadBytes. */
 const requestOverheadBytes = 512 * 1024;
-const finishRetryMs = 1_000;
 
 export class Member {
-  #opened: Opened;
+  readonly #service: InService<Opened>;
   #peerFace: Face | undefined;
   #clientFace: Face | undefined;
   readonly #streams = new Set<{ close(): void }>();
   #fail: (error: Error) => void = () => {};
   readonly failed: Promise<Error>;
-  readonly #closing = new AbortController();
   readonly #checker: CorruptionChecker;
-  /** Runs while this member is out of service; settles when it is back or has failed. */
-  #recovery: Promise<void> | undefined;
-  #isOpen = true;
   #published = false;
   leaderChanges = 0;
   /** A whole state of the leader is being put in place. */
@@ -71,9 +64,20 @@ export class Member {
   private constructor(
     readonly parts: MemberParts,
     readonly identity: Identity,
+    recovery: Recovery<Opened>,
     opened: Opened,
   ) {
-    this.#opened = opened;
+    this.#service = new InService(
+      recovery,
+      {
+        attach: (next) => this.#attach(next),
+        closeStreams: () => {
+          for (const stream of [...this.#streams]) stream.close();
+        },
+        fail: (error) => this.#fail(error),
+      },
+      opened,
+    );
     this.#instruments = new StoreInstruments(parts.metrics);
     this.work = new WorkTimes(() => parts.clock.monotonicMs());
     this.failed = new Promise((resolve) => {
@@ -81,6 +85,10 @@ export class Member {
     });
     const { clock, logger, config } = parts;
     this.#checker = new CorruptionChecker(this, config.corruptCheckMs, clock, logger);
+  }
+
+  get #opened(): Opened {
+    return this.#service.opened;
   }
 
   get replica(): Replica {
@@ -98,7 +106,7 @@ export class Member {
 
   /** Its data is known to be damaged and not replaced yet. */
   get isQuarantined(): boolean {
-    return readQuarantine(memberFolder(this.parts.config)) !== undefined;
+    return this.#service.isQuarantined;
   }
 
   get backend(): LevelBackend {
@@ -130,10 +138,11 @@ export class Member {
     const parts = { ...startParts, measures };
     const { identity, peers } = await identifyMember(config, folder, parts.logger);
     if (config.forcesNewCluster) await forceNewCluster(parts, identity);
-    const opened = await openOrRefill(parts, identity, signal, peers);
-    const member = new Member(parts, identity, await checkAtStart(opened, parts, identity, signal));
+    const recovery = memberRecovery(parts, identity);
+    const opened = await recovery.openOrRefill(signal, peers);
+    const member = new Member(parts, identity, recovery, await checkAtStart(opened, parts, recovery, signal));
     try {
-      member.#attach();
+      member.#service.start();
       await member.#listenToPeers();
       await member.#listenToClients();
       member.#checker.start();
@@ -145,18 +154,16 @@ export class Member {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new StoreError("STOPPED"));
+    this.#service.abort();
     this.#checker.close();
     for (const stream of [...this.#streams]) stream.close();
     await this.#clientFace?.shutDown();
-    await this.#recovery?.catch(() => {});
-    if (this.#isOpen) await closeOpened(this.#opened);
+    await this.#service.close();
     await this.#peerFace?.close();
   }
 
-  async localHash(revision: number): Promise<HashReport> {
-    const { backend, replica } = this.#opened;
-    return { memberID: this.identity.memberID, ...(await hashKeySpace(backend, replica.state.space, revision)) };
+  localHash(revision: number): Promise<HashReport> {
+    return this.#service.localHash(revision);
   }
 
   hashAt(id: bigint, revision: number): Promise<HashReport> {
@@ -167,20 +174,11 @@ export class Member {
     return this.#opened.transport.quarantineAt(id, majority);
   }
 
-  /** Takes this member out of service if its data differs from the majority's, until it has the leader's state. Returns whether it does. */
-  async quarantine(majority: HashReport): Promise<boolean> {
-    if (this.#recovery !== undefined) return true;
-    const own = await this.localHash(majority.hashRevision);
-    if (!differs(own, majority)) return false;
-    this.#quarantine(
-      `its hash at revision ${own.hashRevision} is ${own.hash}, that of most members ${majority.hash} (compacted at ${own.compactRevision})`,
-    );
-    return true;
+  quarantine(majority: HashReport): Promise<boolean> {
+    return this.#service.quarantine(majority);
   }
 
-  #attach(): void {
-    const { replica, backend, transport, leases, quota, space, versions } = this.#opened;
-    backend.database.onDamaged = (error) => this.#quarantine(error.message);
+  #attach({ replica, backend, transport, leases, quota, space, versions }: Opened): void {
     transport.events = {
       onUnreachable: (id) => replica.reportUnreachable(id),
       onGone: (id) => replica.node.reportGone(id),
@@ -193,85 +191,11 @@ export class Member {
     replica.onApplied = () => this.#publish();
     replica.onLogWritten = (tookMs) => this.#instruments.onLogWritten(tookMs);
     backend.onWritten = (tookMs) => this.#instruments.onStateWritten(tookMs);
-    replica.failed
-      .then((error) => {
-        if (this.#recovery === undefined) this.#fail(error);
-      })
-      .catch(() => {});
     replica.start();
     leases.start();
     quota.start();
     space.start();
     versions.start();
-    if (this.isQuarantined) this.#finishRefill();
-  }
-
-  /** The damage is known: nothing more is answered from here until the state is the leader's. */
-  #quarantine(reason: string): void {
-    if (this.#recovery !== undefined || this.#closing.signal.aborted) return;
-    const { replica } = this.#opened;
-    const known = replica.state.members.list().map(({ id, peerUrls: peerURLs }) => ({ id, peerURLs }));
-    try {
-      quarantineMark(this.parts, this.identity, reason, known);
-    } catch (error) {
-      this.#fail(error as Error);
-      return;
-    }
-    this.#reopen().catch(() => {});
-  }
-
-  /** Out of service until the data is open again, on what came in meanwhile if that is better. What cannot be opened ends the member. */
-  #reopen(): Promise<void> {
-    this.#recovery ??= this.#doReopen().then(
-      () => {
-        this.#recovery = undefined;
-      },
-      (error: unknown) => {
-        if (!this.#closing.signal.aborted) this.#fail(error as Error);
-        throw error;
-      },
-    );
-    return this.#recovery;
-  }
-
-  async #doReopen(): Promise<void> {
-    for (const stream of [...this.#streams]) stream.close();
-    await closeOpened(this.#opened);
-    this.#isOpen = false;
-    const opened = await openOrRefill(this.parts, this.identity, this.#closing.signal);
-    // Streams that began meanwhile hang on the state that is gone.
-    for (const stream of [...this.#streams]) stream.close();
-    this.#opened = opened;
-    this.#isOpen = true;
-    this.#attach();
-  }
-
-  /** The state is the leader's: nothing speaks against this member any more. */
-  #finishRefill(): void {
-    const { replica } = this.#opened;
-    const { config, clock, logger } = this.parts;
-    const { memberID } = this.identity;
-    const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
-    const finish = async (): Promise<void> => {
-      await replica.linearizable();
-      if (replica.state.alarms.list(AlarmType.CORRUPT).some((alarm) => alarm.memberID === memberID))
-        await replica.propose({ alarm: { action: AlarmAction.DEACTIVATE, memberID, alarm: AlarmType.CORRUPT } });
-      clearQuarantine(memberFolder(config));
-      logger.info("Back from quarantine", { member: memberID.toString(16), name: config.name, appliedIndex: replica.appliedIndex });
-    };
-    finish().catch(() => {
-      clock.after(finishRetryMs, () => {
-        if (replica === this.replica && !this.#closing.signal.aborted) this.#finishRefill();
-      });
-    });
-  }
-
-  /** Only a leader that others confirm gives its state away. */
-  async #leadersState(request: FetchStateRequest): Promise<AsyncIterable<SnapshotChunk>> {
-    const { replica, transport } = this.#opened;
-    if (!replica.isLeader) throw new StoreError("NOT_LEADER");
-    await replica.linearizable();
-    return transport.stateFor(request);
   }
 
   /** Tells the cluster this member's name and client addresses, once it is a member of it. */
@@ -316,12 +240,9 @@ export class Member {
           ...this.identity,
           counts: this.measures.peerCounts,
           nowMs: () => clock.monotonicMs(),
-          hashAt: async (revision) => {
-            await this.replica.linearizable();
-            return this.localHash(revision);
-          },
+          hashAt: (revision) => this.#service.currentHash(revision),
           quarantine: (majority) => this.quarantine(majority),
-          leadersState: (request) => this.#leadersState(request),
+          leadersState: (request) => this.#service.leadersState(request),
           appliedIndex: () => this.replica.appliedIndex,
           isRemoved: (id) => this.replica.state.members.isRemoved(id),
           step: (messages) => this.replica.step(messages),
@@ -335,9 +256,9 @@ export class Member {
           ...{ clusterID: this.identity.clusterID, counts: this.measures.peerCounts, clock, logger },
           partials: partialStates(memberFolder(config)),
           appliedIndex: () => this.replica.appliedIndex,
-          isOutOfService: () => this.#recovery !== undefined,
+          isOutOfService: () => this.#service.isOut,
           replaceState: () => this.#replaceState(),
-          signal: this.#closing.signal,
+          signal: this.#service.closing,
         }),
         logger,
       ),
@@ -410,7 +331,7 @@ export class Member {
   }
 
   #checkCall(context: ServiceContext, call: RpcCall): void {
-    if (this.#recovery !== undefined) throw new StoreError("STOPPED");
+    if (this.#service.isOut) throw new StoreError("STOPPED");
     checkCall(context, call);
   }
 
@@ -447,11 +368,11 @@ export class Member {
 
   /** A whole state arrived: everything is opened anew on it. Watches end; clients resume them from where they were. */
   async #replaceState(): Promise<void> {
-    if (this.#recovery !== undefined) throw new Error("this member is being opened anew already");
+    if (this.#service.isOut) throw new Error("this member is being opened anew already");
     this.parts.logger.info("Replacing state by a snapshot of the leader");
     this.isReplacingState = true;
     try {
-      await this.#reopen();
+      await this.#service.reopen();
     } finally {
       this.isReplacingState = false;
     }

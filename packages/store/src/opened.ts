@@ -1,7 +1,7 @@
 // What a member has open: its databases, log, archive, replica and ways to peers; opened and closed as a whole.
 //
 // Owns:  the order of opening and closing.
-// Not:   listening (member), damage (recovery).
+// Not:   listening (member), when it is opened anew (in-service).
 import type { Clock, Logger, Random } from "@lenj/base";
 import { ConfChangeContext } from "@lenj/proto/raft";
 import type { ConfChange, MemoryLog } from "@lenj/raft";
@@ -16,10 +16,14 @@ import { openData } from "./drivers/level/open-data.js";
 import { peerCredentials, peerTLS } from "./drivers/peer/peer-client.js";
 import type { PeerCounts } from "./drivers/peer/peer-counts.js";
 import { GrpcPeerTransport } from "./drivers/peer/peer-transport.js";
+import { hasIncoming, partialStates } from "./drivers/peer/snapshot-files.js";
+import { grpcStateSource } from "./drivers/peer/state-refill.js";
 import { QuotaKeeper } from "./drivers/quota-keeper.js";
 import { SpaceKeeper } from "./drivers/space-keeper.js";
 import { VersionMonitor } from "./drivers/version-monitor.js";
 import type { Identity } from "./identity.js";
+import { quarantineFile } from "./quarantine.js";
+import { Recovery } from "./recovery.js";
 import type { PeerAddress } from "./replica/ports.js";
 import { Replica } from "./replica/replica.js";
 import type { RequestTimes } from "./replica/request-times.js";
@@ -63,7 +67,7 @@ export interface Opened {
 export const memberFolder = ({ dataDir }: Pick<StoreConfig, "dataDir">): string => `${dataDir}/member`;
 
 /** Throws DataDamaged. */
-export async function open(parts: MemberParts, identity: Identity, initialPeers: readonly PeerAddress[] = []): Promise<Opened> {
+async function open(parts: MemberParts, identity: Identity, initialPeers: readonly PeerAddress[] = []): Promise<Opened> {
   const { config, clock, random, logger } = parts;
   const { times, peerCounts } = parts.measures;
   const archive = await openArchive(parts, identity);
@@ -111,6 +115,22 @@ export async function open(parts: MemberParts, identity: Identity, initialPeers:
     await archive?.close();
     throw error;
   }
+}
+
+/** What this member does about damage to its data. */
+export function memberRecovery(parts: MemberParts, identity: Identity): Recovery<Opened> {
+  const { config, clock, logger } = parts;
+  const folder = memberFolder(config);
+  return new Recovery({
+    ...identity,
+    ...{ name: config.name, dataDir: config.dataDir, initialMembers: config.initialMembers, clock, logger },
+    mark: quarantineFile(folder),
+    partials: partialStates(folder),
+    hasIncoming: () => hasIncoming(folder),
+    open: (initialPeers) => open(parts, identity, initialPeers),
+    close: closeOpened,
+    connect: (url) => grpcStateSource(url, (target, isSecure) => peerCredentials(config.peerTLS, target, isSecure)),
+  });
 }
 
 /** The first entries of a new cluster's log; none for a member that joins one. */

@@ -21,41 +21,43 @@ interface StoredQuarantine {
   readonly peers: readonly { readonly id: string; readonly peerURLs: readonly string[] }[];
 }
 
-const fileOf = (folder: string): string => `${folder}/quarantine.json`;
-
-/** `folder` is the member's. */
-export function readQuarantine(folder: string): Quarantine | undefined {
-  const file = fileOf(folder);
-  if (!existsSync(file)) return undefined;
-  const stored = JSON.parse(readFileSync(file, "utf8")) as StoredQuarantine;
-  return { ...stored, peers: stored.peers.map(({ id, peerURLs }) => ({ id: BigInt(`0x${id}`), peerURLs })) };
+/** Where a member keeps its mark. What is written is there after a crash, and all of it or nothing. */
+export interface QuarantineMark {
+  read(): Quarantine | undefined;
+  write(quarantine: Quarantine): void;
+  clear(): void;
 }
 
 /** Whether the state in use is not to be used. */
-export function isStateUnusable(folder: string): boolean {
-  return readQuarantine(folder)?.isRefilled === false;
-}
+export const isStateUnusable = (mark: QuarantineMark): boolean => mark.read()?.isRefilled === false;
 
 /** A state of the leader's has taken the place of the damaged one. */
-export function noteRefilled(folder: string): void {
-  const mark = readQuarantine(folder);
-  if (mark?.isRefilled === false) writeQuarantine(folder, { ...mark, isRefilled: true });
+export function noteRefilled(mark: QuarantineMark): void {
+  const quarantine = mark.read();
+  if (quarantine?.isRefilled === false) mark.write({ ...quarantine, isRefilled: true });
 }
 
-export function writeQuarantine(folder: string, { reason, peers, isRefilled }: Quarantine): void {
-  const file = fileOf(folder);
-  const stored: StoredQuarantine = { reason, isRefilled, peers: peers.map(({ id, peerURLs }) => ({ id: id.toString(16), peerURLs })) };
-  const text = JSON.stringify(stored);
-  const handle = openSync(`${file}.tmp`, "w", 0o600);
-  try {
-    writeFileSync(handle, `${text}\n`);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-  renameSync(`${file}.tmp`, file);
-}
-
-export function clearQuarantine(folder: string): void {
-  rmSync(fileOf(folder), { force: true });
+/** `folder` is the member's. */
+export function quarantineFile(folder: string): QuarantineMark {
+  const file = `${folder}/quarantine.json`;
+  return {
+    read: () => {
+      if (!existsSync(file)) return undefined;
+      const stored = JSON.parse(readFileSync(file, "utf8")) as StoredQuarantine;
+      return { ...stored, peers: stored.peers.map(({ id, peerURLs }) => ({ id: BigInt(`0x${id}`), peerURLs })) };
+    },
+    write: ({ reason, peers, isRefilled }) => {
+      const stored: StoredQuarantine = { reason, isRefilled, peers: peers.map(({ id, peerURLs }) => ({ id: id.toString(16), peerURLs })) };
+      const text = JSON.stringify(stored);
+      const handle = openSync(`${file}.tmp`, "w", 0o600);
+      try {
+        writeFileSync(handle, `${text}\n`);
+        fsyncSync(handle);
+      } finally {
+        closeSync(handle);
+      }
+      renameSync(`${file}.tmp`, file);
+    },
+    clear: () => rmSync(file, { force: true }),
+  };
 }

@@ -3,11 +3,14 @@ import type { ConfChange, ConfState, MemberID } from "@lenj/raft";
 import type { PeerAddress } from "@lenj/store/testing";
 import { Network } from "../cluster/network.js";
 import type { EventLoop } from "../world/event-loop.js";
+import type { Coverage } from "./checkers/coverage.js";
 import type { StoreObserver } from "./checkers/store-observer.js";
 import type { Plant } from "./plants/plant.js";
 import { StoreMember } from "./store-member.js";
 import type { StoreOptions } from "./store-options.js";
 import { SimulatedDisk } from "./world/simulated-disk.js";
+
+const firstURL = (id: MemberID): string => `http://member-${id}:2380`;
 
 /** All members there ever were, and what connects them. */
 export class StoreCluster {
@@ -19,18 +22,19 @@ export class StoreCluster {
     readonly options: StoreOptions,
     readonly observer: StoreObserver,
     readonly plant: Plant,
+    readonly coverage: Coverage,
   ) {
     this.network = new Network(loop, options, (message) => this.member(message.to)?.receive(message) ?? false);
     const ids = Array.from({ length: options.members }, (_, i) => BigInt(i + 1));
     const first = ids.map((id): ConfChange => {
-      const member = { id, peerUrls: [`http://member-${id}:2380`], name: `${id}`, clientUrls: [], isLearner: false };
+      const member = { id, peerUrls: [firstURL(id)], name: `${id}`, clientUrls: [], isLearner: false };
       return {
         transition: "auto",
         changes: [{ type: "addVoter", memberID: id }],
         context: ConfChangeContext.encode({ requestId: 0n, member, promote: false, learnersMax: 0 }).finish(),
       };
     });
-    for (const id of ids) this.#add(id, first);
+    for (const id of ids) this.#add(id, firstURL(id), first);
   }
 
   readonly defaultFsync = (): number => this.loop.between(...this.options.fsyncMs);
@@ -52,9 +56,9 @@ export class StoreCluster {
   }
 
   /** A machine for a member that the cluster has taken in. */
-  join(id: MemberID): void {
+  join(id: MemberID, url: string): void {
     if (this.#members.has(id)) return;
-    this.#add(id, []).start();
+    this.#add(id, url, []).start();
   }
 
   /** The leader of the highest term that is up, as it sees itself. */
@@ -79,15 +83,21 @@ export class StoreCluster {
 
   #known(): PeerAddress[] {
     const { voters, learners } = this.membership() ?? { voters: [...this.#members.keys()], learners: [] };
-    return [...voters, ...learners].map((id) => ({ id, peerURLs: [] }));
+    return [...voters, ...learners].map((id) => ({ id, peerURLs: [this.member(id)?.url ?? ""] }));
   }
 
-  #add(id: MemberID, first: readonly ConfChange[]): StoreMember {
-    const { loop, options, observer, plant, network } = this;
+  #add(id: MemberID, url: string, first: readonly ConfChange[]): StoreMember {
+    const { loop, options, observer, plant, network, coverage } = this;
     const rate = 1 + options.clockSkew * (2 * loop.random.next() - 1);
     const disk = new SimulatedDisk(loop, `member-${id}`, this.defaultFsync);
-    const services = { network, options, observer, plant, peer: (other: MemberID) => this.member(other), known: () => this.#known() };
-    const member = new StoreMember(id, disk, first, rate, services);
+    const services = {
+      ...{ network, options, observer, plant },
+      logger: coverage.logger((line) => loop.trace(`member ${id} ${line}`)),
+      peer: (other: MemberID) => this.member(other),
+      peerAt: (other: string) => this.members.find((member) => member.url === other),
+      known: () => this.#known(),
+    };
+    const member = new StoreMember(id, url, disk, first, rate, services);
     this.#members.set(id, member);
     return member;
   }

@@ -1,27 +1,25 @@
 // One simulated member: the store's real replica, state, services and lease keeper in a process that can die at any point.
 //
-// Owns:  the process while it runs, what is opened in it, the way calls reach its services.
-// Not:   the disk's content, which outlives a crash (SimulatedDisk); links (Network).
-// S1. Data is opened by the store's own code, also after a whole state arrived; nothing is carried over in memory.
-// S2. Observers hear of what leaves the replica at the moment it leaves; they report violations and never throw into the store.
-import { SeededRandom, silentLogger } from "@lenj/base";
-import type { SnapshotChunk, SnapshotReply } from "@lenj/proto/raft";
-import type { ConfChange, MemberID, MemoryLog, Message, RaftNode, Ready } from "@lenj/raft";
+// Owns:  the process while it runs, the way calls reach its services.
+// Not:   what is open in it (opened-store); the disk's content, which outlives a crash (SimulatedDisk); links (Network).
+import { type Logger, SeededRandom } from "@lenj/base";
+import type { FetchStateRequest, SnapshotChunk, SnapshotReply } from "@lenj/proto/raft";
+import type { ConfChange, MemberID, MemoryLog, Message, RaftNode } from "@lenj/raft";
 import type { RpcCall } from "@lenj/rpc-server";
 import { isStoreError, StoreError } from "@lenj/store/core";
 import {
   Access,
+  CorruptionChecker,
   checkCall,
   clientServices,
   forwardTo,
-  LeaseKeeper,
+  type HashReport,
+  InService,
   type LevelBackend,
-  MembershipChanges,
-  type OpenedData,
-  openData,
   type PeerAddress,
   PeerCounts,
-  Replica,
+  Recovery,
+  type Replica,
   type ServiceContext,
   StateReceiver,
 } from "@lenj/store/testing";
@@ -29,22 +27,23 @@ import type { Network } from "../cluster/network.js";
 import { Violation } from "../world/violation.js";
 import { digestState } from "./checkers/state-digest.js";
 import type { StoreObserver } from "./checkers/store-observer.js";
+import { closeStore, clusterID, maxRequestBytes, type OpenedStore, observeReplica, openStore } from "./opened-store.js";
 import type { Plant } from "./plants/plant.js";
-import { electionTicks, heartbeatMs, type StoreOptions } from "./store-options.js";
+import type { StoreOptions } from "./store-options.js";
 import { SimulatedProcess, SkewedClock } from "./world/process.js";
 import type { SimulatedDisk } from "./world/simulated-disk.js";
-import { SimulatedTransport } from "./world/simulated-transport.js";
+import { SimulatedStateSource } from "./world/simulated-state-source.js";
 
-export const clusterID = 0xc105n;
 const restartAfterFailureMs = 500;
 const txnOpsMax = 128;
-const maxRequestBytes = 1_572_864;
 
 export interface MemberServices {
   readonly network: Network;
   readonly options: StoreOptions;
   readonly observer: StoreObserver;
   readonly plant: Plant;
+  readonly logger: Logger;
+  readonly peerAt: (url: string) => StoreMember | undefined;
   readonly peer: (id: bigint) => StoreMember | undefined;
   /** The members that an operator would name to one that joins. */
   readonly known: () => readonly PeerAddress[];
@@ -53,17 +52,10 @@ export interface MemberServices {
 /** Answers one method: request and call, or a stream. */
 export type Handler = (first: unknown, second?: unknown) => unknown;
 
-interface Opened extends OpenedData {
-  readonly replica: Replica;
-  readonly transport: SimulatedTransport;
-  readonly leases: LeaseKeeper;
-  readonly membership: MembershipChanges;
-}
-
 export class StoreMember {
   #process: SimulatedProcess | undefined;
   #clock: SkewedClock | undefined;
-  #opened: Opened | undefined;
+  #service: InService<OpenedStore> | undefined;
   #handlers: ReadonlyMap<string, Handler> | undefined;
   #context: ServiceContext | undefined;
   #states: StateReceiver | undefined;
@@ -76,11 +68,12 @@ export class StoreMember {
   readonly counts = new PeerCounts();
   /** Removed from the cluster for good. */
   isGone = false;
-  /** Its data was found to be damaged: it does not start again. */
+  /** Its log was found to be damaged: it does not start again. */
   isLost = false;
 
   constructor(
     readonly id: MemberID,
+    readonly url: string,
     readonly disk: SimulatedDisk,
     /** What a new cluster's log begins with; empty for one that joins. */
     readonly firstMembers: readonly ConfChange[],
@@ -89,7 +82,11 @@ export class StoreMember {
   ) {}
 
   get isUp(): boolean {
-    return this.#opened !== undefined && this.#process?.isAlive === true;
+    return this.#service?.isOut === false && this.#process?.isAlive === true;
+  }
+
+  get #opened(): OpenedStore | undefined {
+    return this.#service?.opened;
   }
 
   get canRun(): boolean {
@@ -121,7 +118,7 @@ export class StoreMember {
   }
 
   describeState(): string | undefined {
-    return this.#opened === undefined || this.disk.isDamaged ? undefined : digestState(this.#opened.state);
+    return this.#opened === undefined || this.disk.isStateDamaged ? undefined : digestState(this.#opened.state);
   }
 
   start(): void {
@@ -133,7 +130,7 @@ export class StoreMember {
     this.#process = process;
     this.#clock = new SkewedClock(process, this.clockRate, loop.between(0, 1_000_000));
     this.#states = this.#createReceiver(process, this.#clock);
-    this.#open(process).catch((error: unknown) => this.#onFailed(process, error));
+    this.#boot(process).catch((error: unknown) => this.#onFailed(process, error));
   }
 
   crash(): void {
@@ -162,7 +159,7 @@ export class StoreMember {
     process.run(() => {
       const replica = this.#opened?.replica;
       if (replica?.state.members.isRemoved(message.from) !== false) return;
-      replica.peers.meet({ id: message.from, peerURLs: [`http://member-${message.from}:2380`] });
+      replica.peers.meet({ id: message.from, peerURLs: [this.services.peer(message.from)?.url ?? ""] });
       replica.step([message]);
     });
     return true;
@@ -211,6 +208,30 @@ export class StoreMember {
     return attempt(() => this.#running().membership.promoteHere(id));
   }
 
+  currentHash(revision: number): Promise<HashReport> {
+    return attempt(() => this.#inService().currentHash(revision));
+  }
+
+  quarantine(majority: HashReport): Promise<boolean> {
+    return attempt(() => this.#inService().quarantine(majority));
+  }
+
+  /** To a member that lost its own; false when nobody listens. */
+  sendState(request: FetchStateRequest, write: (chunk: SnapshotChunk) => Promise<void>, onOver: (isComplete: boolean) => void): boolean {
+    const process = this.#process;
+    if (process === undefined || !this.isUp) return false;
+    const send = async (): Promise<void> => {
+      for await (const chunk of await this.#inService().leadersState(request)) await write(chunk);
+    };
+    process.run(() => {
+      send().then(
+        () => onOver(true),
+        () => onOver(false),
+      );
+    });
+    return true;
+  }
+
   /** A whole state of a leader, by the store's own receiver. Rejects when it did not arrive. */
   receiveState(chunks: AsyncIterable<SnapshotChunk>, reply: (reply: SnapshotReply) => void): Promise<void> {
     const process = this.#process;
@@ -226,89 +247,64 @@ export class StoreMember {
   #createReceiver(process: SimulatedProcess, clock: SkewedClock): StateReceiver {
     const { plant } = this.services;
     return new StateReceiver({
-      ...{ clusterID, clock, counts: this.counts, logger: silentLogger },
-      partials: plant.partials(this.disk.partials(process)),
+      ...{ clusterID, clock, counts: this.counts, logger: this.services.logger },
+      partials: plant.partials(this.disk.partials(process), this),
       // What it waits for ends with the process.
       signal: new AbortController().signal,
       appliedIndex: () => (plant.takesLateSnapshots ? -1 : this.applied),
-      isOutOfService: () => this.#opened === undefined,
-      replaceState: () => this.#replaceState(process),
+      isOutOfService: () => this.#service?.isOut !== false,
+      replaceState: () => this.#replaceState(),
     });
   }
 
-  async #replaceState(process: SimulatedProcess): Promise<void> {
+  async #replaceState(): Promise<void> {
     this.disk.loop.trace(`replace state ${this.id}`);
-    for (const stream of [...this.#streams]) stream.close();
-    const opened = this.#running();
-    opened.leases.close();
-    await opened.replica.close();
-    await opened.transport.close();
-    await opened.log.close();
-    await opened.backend.close();
-    try {
-      await this.#open(process);
-    } catch (error) {
-      this.#onFailed(process, error);
-    }
+    await this.#inService().reopen();
   }
 
-  async #open(process: SimulatedProcess): Promise<void> {
-    const { options, observer, network, plant, peer } = this.services;
+  async #boot(process: SimulatedProcess): Promise<void> {
+    const { options, network, logger, plant, peerAt } = this.services;
     const clock = this.#clock as SkewedClock;
-    const random = new SeededRandom(network.loop.random.uint32());
-    const data = await openData(plant.folder(this.disk.folder(process), this), clock, this.firstMembers);
-    const transport = new SimulatedTransport({
-      id: this.id,
-      ...{ process, network, peer },
-      backend: data.backend,
-      ...{ clusterID, random, clock, counts: this.counts },
-      logBegin: () => data.memoryLog.firstIndex() - 1,
-      onSent: (message) => observer.onMessageSent(this, message),
+    const recovery = new Recovery<OpenedStore>({
+      ...{ clusterID, memberID: this.id, name: `${this.id}`, dataDir: this.disk.label, clock, logger },
+      mark: plant.mark(this.disk.mark),
+      partials: plant.partials(this.disk.partials(process), this),
+      initialMembers: this.services.known(),
+      hasIncoming: () => this.disk.hasIncoming,
+      open: () => openStore(this, process, clock),
+      close: closeStore,
+      connect: (url) => new SimulatedStateSource({ asking: this, process, network, peer: peerAt(url) }),
     });
-    const replica = new Replica(
-      {
-        memberID: this.id,
-        ...{ clusterID, heartbeatMs, electionTicks, maxRequestBytes },
-        snapshotCount: options.snapshotCount,
-        catchUpEntries: options.catchUpEntries,
-        initialPeers: this.services.known(),
+    const opened = await recovery.openOrRefill(new AbortController().signal, this.services.known());
+    const owner = {
+      attach: (next: OpenedStore) => this.#attach(next),
+      closeStreams: () => {
+        for (const stream of [...this.#streams]) stream.close();
       },
-      { clock, nextTurn: (run) => void process.after(0, run), random, logger: silentLogger, transport, ...data },
-    );
-    const leases = new LeaseKeeper(replica, transport, clock, silentLogger, options.leaseCheckpointEverySeconds);
+      fail: (error: Error) => this.#onFailed(process, error),
+    };
+    const service = new InService(recovery, owner, opened);
+    this.#service = service;
+    service.start();
+    const checked = {
+      replica: forwardTo(() => service.opened.replica),
+      localHash: (revision: number) => service.localHash(revision),
+      hashAt: (id: bigint, revision: number) => service.opened.transport.hashAt(id, revision),
+      quarantineAt: (id: bigint, majority: HashReport) => service.opened.transport.quarantineAt(id, majority),
+      quarantine: (majority: HashReport) => service.quarantine(majority),
+    };
+    new CorruptionChecker(checked, options.corruptCheckMs, clock, logger).start();
+  }
+
+  #attach({ replica, transport, leases }: OpenedStore): void {
+    const { observer, plant } = this.services;
     transport.events = { onUnreachable: (id) => replica.reportUnreachable(id), onSnapshotSent: (id, ok) => replica.reportSnapshot(id, ok) };
-    for (const stream of [...this.#streams]) stream.close();
-    // Not strict: that counts members that told their name, which real processes do. The operator has rules of its own.
-    const membership = new MembershipChanges({
-      ...{ replica, forwarder: transport, clock, logger: silentLogger },
-      ...{ isStrict: false, learnersMax: 1 },
-    });
-    this.#opened = { ...data, replica, transport, leases, membership };
-    this.#handlers ??= this.#serveWith(clock, random);
-    this.#observe(replica);
+    this.#handlers ??= this.#serveWith(this.#clock as SkewedClock, new SeededRandom(this.disk.loop.random.uint32()));
+    observeReplica(replica, this);
     plant.onOpened(this, replica);
     observer.onRestart(this);
-    replica.failed.then((error) => this.#onFailed(process, error)).catch(() => {});
     replica.start();
     leases.start();
-  }
-
-  #observe(replica: Replica): void {
-    const { observer } = this.services;
-    const { node } = replica;
-    const ready = node.ready.bind(node);
-    node.ready = (): Ready => {
-      const next = ready();
-      observer.onReady(this, next);
-      return next;
-    };
-    const propose = replica.propose.bind(replica);
-    replica.propose = (command) => observer.whileProposing(this, command, () => propose(command));
-    const proposeData = node.propose.bind(node);
-    node.propose = (data) => {
-      observer.onProposed(data);
-      return proposeData(data);
-    };
   }
 
   #serveWith(clock: SkewedClock, random: SeededRandom): ReadonlyMap<string, Handler> {
@@ -319,7 +315,7 @@ export class StoreMember {
       leases: forwardTo(() => this.#running().leases),
       membership: forwardTo(() => this.#running().membership),
       ...{ clock, random, txnOpsMax, maxRequestBytes },
-      logger: silentLogger,
+      logger: this.services.logger,
       quotaBytes: -1,
       bcryptCost: 4,
       access: new Access({ replica, nowMs: () => clock.monotonicMs(), signedTokens: undefined, usesClientCertificates: false }),
@@ -333,15 +329,19 @@ export class StoreMember {
     return new Map(methods.filter((method): method is readonly [string, Handler] => method[1] !== undefined));
   }
 
-  #running(): Opened {
-    if (this.#opened === undefined) throw new StoreError("STOPPED");
-    return this.#opened;
+  #running(): OpenedStore {
+    return this.#inService().opened;
+  }
+
+  #inService(): InService<OpenedStore> {
+    if (this.#service === undefined) throw new StoreError("STOPPED");
+    return this.#service;
   }
 
   #stop(process: SimulatedProcess): void {
     process.kill();
     this.#process = undefined;
-    this.#opened = undefined;
+    this.#service = undefined;
     this.#handlers = undefined;
     this.#context = undefined;
     this.#states = undefined;
@@ -360,7 +360,7 @@ export class StoreMember {
       this.isGone = true;
     } else if (isOutOfSpace(error)) {
       loop.after(restartAfterFailureMs, () => this.start());
-    } else if (this.disk.isDamaged && isStoreError(error, "DATA_DAMAGED")) {
+    } else if (this.disk.isLogDamaged && isStoreError(error, "DATA_DAMAGED")) {
       this.isLost = true;
     } else {
       this.services.observer.report(new Violation("Recovery", `member ${this.id} failed: ${describeError(error)}`));

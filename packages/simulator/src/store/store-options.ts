@@ -23,6 +23,8 @@ export interface StoreOptions extends LinkOptions {
   readonly leaseCheckpointEverySeconds: number;
   /** Who lost a peer learns that nobody listens at its address. */
   readonly noticesDeaths: boolean;
+  /** Between comparisons of the members' data; 0: never. */
+  readonly corruptCheckMs: number;
   readonly faults: readonly StoreFault[];
 }
 
@@ -35,6 +37,7 @@ export type StoreFault =
   | "slowDisk"
   | "fullDisk"
   | "bitFlip"
+  | "rot"
   | "pause"
   | "pauseLeader"
   | "transfer"
@@ -75,8 +78,11 @@ export function deriveStoreOptions(seed: number): StoreOptions {
   const random = new SeededRandom(seed ^ 0x570e);
   const between = (low: number, high: number): number => low + random.below(high - low + 1);
   const oneOf = <T>(...items: readonly T[]): T => items[random.below(items.length)] as T;
+  // Of streams of their own: what older seeds draw shall not change.
+  const swarm = new SeededRandom(seed ^ 0x0207);
   const faults = allFaults.filter(() => random.below(5) > 1);
-  // Of its own stream: what older seeds draw shall not change.
+  if (swarm.below(4) === 0) faults.push("rot");
+  const isChecked = faults.includes("bitFlip") || faults.includes("rot");
   const noticesDeaths = new SeededRandom(seed ^ 0x60e).below(2) === 0;
   if (noticesDeaths) faults.push("falseDeath");
   return {
@@ -101,6 +107,7 @@ export function deriveStoreOptions(seed: number): StoreOptions {
     compactEveryMs: oneOf(300, 1_000, 5_000),
     leaseCheckpointEverySeconds: oneOf(1, 2, 300),
     noticesDeaths,
+    corruptCheckMs: isChecked ? ([500, 1_000, 3_000][swarm.below(3)] as number) : 0,
     faults: faults.length > 0 ? faults : ["crash"],
   };
 }

@@ -12,6 +12,9 @@ const withoutNews = ({ faults, ...rest }: StoreOptions): StoreOptions => ({
 const violationOf = async (seed: number): Promise<string | undefined> =>
   (await runStoreSimulation(withoutNews(deriveStoreOptions(seed)))).violation;
 
+/** In which a state is damaged and refilled. */
+const refillSeeds = [12, 730_218];
+
 describe("runStoreSimulation()", () => {
   it.each([1, 11])(
     "keeps every guarantee, ten seeds from %i",
@@ -44,6 +47,18 @@ describe("runStoreSimulation()", () => {
     expect(resumed).toBeGreaterThan(0);
   }, 120_000);
 
+  it("refills damaged states, found by a read, at a start, and by comparison", async () => {
+    let refilled = 0;
+    let named = 0;
+    for (const seed of refillSeeds) {
+      const { violation, statesRefilled, coverage } = await runStoreSimulation(deriveStoreOptions(seed));
+      expect({ seed, violation }).toEqual({ seed, violation: undefined });
+      refilled += statesRefilled;
+      named += coverage.namedByHash ?? 0;
+    }
+    expect({ refilled: refilled > 1, named: named > 0 }).toEqual({ refilled: true, named: true });
+  }, 120_000);
+
   // See docs/internals/track-record.md.
   it.each([
     [15, "the time written down before a renewal, counted from by the next leader"],
@@ -54,6 +69,7 @@ describe("runStoreSimulation()", () => {
     [3_002_906, "a renewal while the time before it was on its way to be written down"],
     [6_000_431, "a leader that had not applied what was written down last"],
     [730_103, "a watch opened at a process that is stopped and then ends"],
+    [730_218, "a compaction that met a damaged row"],
   ])(
     "keeps every guarantee on seed %i: %s",
     async (seed) => {

@@ -2,6 +2,7 @@ import type { PeerCounts } from "@lenj/store/testing";
 import { checkLinearizability } from "../checkers/linearizability.js";
 import { EventLoop } from "../world/event-loop.js";
 import { Violation } from "../world/violation.js";
+import { Coverage } from "./checkers/coverage.js";
 import { checkHistory } from "./checkers/history-check.js";
 import { LeaseRules } from "./checkers/lease-rules.js";
 import { StoreObserver } from "./checkers/store-observer.js";
@@ -9,6 +10,7 @@ import { StoreNemesis } from "./faults/store-nemesis.js";
 import { noPlant, type Plant } from "./plants/plant.js";
 import { StoreCluster } from "./store-cluster.js";
 import type { StoreOptions } from "./store-options.js";
+import { Ballast } from "./workload/ballast.js";
 import { compactRegularly } from "./workload/compactor.js";
 import { KvClient } from "./workload/kv-client.js";
 import { LeaseHolder } from "./workload/lease-holder.js";
@@ -32,6 +34,10 @@ export interface StoreResult {
   readonly statesShipped: number;
   /** Transfers of a state that went on where one before broke off. */
   readonly statesResumed: number;
+  /** Damaged states that a leader's took the place of. */
+  readonly statesRefilled: number;
+  /** How often it came to what seldom happens. */
+  readonly coverage: Coverage["figures"];
   readonly linearizability: "linearizable" | "violation" | "undecided" | "unchecked";
   readonly faults: Readonly<Record<string, number>>;
 }
@@ -58,6 +64,8 @@ function resumedBy(counts: PeerCounts): number {
 class StoreRun {
   readonly loop: EventLoop;
   readonly observer = new StoreObserver();
+  readonly coverage = new Coverage();
+  readonly ballast: Ballast;
   readonly cluster: StoreCluster;
   readonly nemesis: StoreNemesis;
   readonly session: Session;
@@ -72,8 +80,7 @@ class StoreRun {
     plant: Plant,
   ) {
     this.loop = new EventLoop(options.seed);
-    this.cluster = new StoreCluster(this.loop, options, this.observer, plant);
-    this.nemesis = new StoreNemesis(this.cluster);
+    this.cluster = new StoreCluster(this.loop, options, this.observer, plant, this.coverage);
     let lastID = 0;
     const told = { revision: 1, compactRevision: 0 };
     this.session = { loop: this.loop, cluster: this.cluster, observer: this.observer, told, nextID: () => ++lastID };
@@ -81,6 +88,8 @@ class StoreRun {
     this.watchers = Array.from({ length: options.watchers }, (_, number) => new WatchClient(this.session, `watcher ${number}`));
     const rules = new LeaseRules(this.loop, 1 + options.clockSkew);
     this.observer.leases = rules;
+    this.ballast = new Ballast(this.#sideClient());
+    this.nemesis = new StoreNemesis(this.cluster, this.ballast);
     for (let i = 0; i < options.lessees; i += 1) this.holders.push(new LeaseHolder(this.#sideClient(), rules));
   }
 
@@ -106,6 +115,8 @@ class StoreRun {
       membershipSteps: this.nemesis.operator.done,
       statesShipped: this.cluster.members.reduce((sum, { disk }) => sum + disk.installed, 0),
       statesResumed: this.cluster.members.reduce((sum, { counts }) => sum + resumedBy(counts), 0),
+      statesRefilled: this.cluster.members.reduce((sum, { disk }) => sum + disk.refilled, 0),
+      coverage: this.coverage.figures,
       linearizability: this.#linearizability,
       faults: Object.fromEntries(this.nemesis.counts),
     };
@@ -119,6 +130,7 @@ class StoreRun {
     for (const holder of this.holders) holder.start();
     for (const watcher of this.watchers) watcher.start();
     compactRegularly(this.#sideClient(), options.compactEveryMs, () => isChaosOver);
+    if (options.faults.includes("rot")) this.ballast.start();
     if (options.faults.length > 0) this.nemesis.start();
     while (loop.nowMs < options.chaosMs) await this.#advance();
     isChaosOver = true;
@@ -172,6 +184,9 @@ class StoreRun {
     const ids = [...(membership?.voters ?? []), ...(membership?.learners ?? [])].filter((id) => this.cluster.member(id)?.canRun !== false);
     const behind = ids.filter((id) => this.cluster.member(id)?.applied !== leader?.applied);
     if (behind.length > 0) return `members ${behind.join()} at the leader's state`;
+    const ill = this.cluster.members.filter(({ disk, canRun }) => canRun && (disk.isStateDamaged || disk.mark.read() !== undefined));
+    if (ill.length > 0) return `the leader's state at ${ill.map(({ id }) => id).join()}, whose own is damaged`;
+    if ((leader?.replica?.state.alarms.list(0).length ?? 0) > 0) return "the end of an alarm";
     const revision = leader?.replica?.state.space.currentRevision ?? 0;
     const late = this.watchers.filter((watcher) => !watcher.hasCaughtUp(revision));
     return late.length > 0 ? `watches at revision ${revision}: ${late.map((watcher) => watcher.describe()).join("; ")}` : "";

@@ -29,3 +29,6 @@ export function judgeHashes(own: HashReport, others: readonly HashReport[], memb
   const differing = comparable.filter(({ hash }) => hash !== reference.hash).map(({ memberID }) => memberID);
   return { differing, majority };
 }
+
+export const differs = (own: HashReport, other: HashReport): boolean =>
+  own.hashRevision === other.hashRevision && own.compactRevision === other.compactRevision && own.hash !== other.hash;

@@ -1,4 +1,6 @@
 // For the simulator: the real parts, to be run over a network, disks and time of its own.
+export type { HashReport } from "../core/compare-hashes.js";
+export { CorruptionChecker } from "../drivers/corruption-checker.js";
 export { type LeaseForwarder, LeaseKeeper } from "../drivers/lease-keeper.js";
 export type { LevelBackend } from "../drivers/level/level-backend.js";
 export {
@@ -15,8 +17,12 @@ export type { PartialStates } from "../drivers/peer/incoming-state.js";
 export { PeerCounts } from "../drivers/peer/peer-counts.js";
 export type { StateChannel } from "../drivers/peer/state-channel.js";
 export { StateReceiver } from "../drivers/peer/state-receiver.js";
+export type { StateSource } from "../drivers/peer/state-refill.js";
 export { StateSender } from "../drivers/peer/state-sender.js";
 export { forwardTo } from "../forward-to.js";
+export { InService } from "../in-service.js";
+export { isStateUnusable, noteRefilled, type Quarantine, type QuarantineMark } from "../quarantine.js";
+export { Recovery } from "../recovery.js";
 export type { PeerAddress, PeerTransport } from "../replica/ports.js";
 export { Replica, type ReplicaConfig } from "../replica/replica.js";
 export { RequestTimes } from "../replica/request-times.js";

@@ -43,4 +43,5 @@ export const applyErrors: ReadonlySet<string> = new Set([
   "LEASE_NOT_FOUND",
   "LEASE_EXISTS",
   "KEY_NOT_FOUND",
+  "CORRUPT_CLUSTER",
 ]);

@@ -5,7 +5,7 @@
 // Source: etcd's API guarantees and the comments of rpc.proto.
 import { etcdserverpb } from "@lenj/proto/etcd";
 
-const { Compare_CompareResult: Result, Compare_CompareTarget: Target } = etcdserverpb;
+const { AlarmRequest_AlarmAction: AlarmAction, AlarmType, Compare_CompareResult: Result, Compare_CompareTarget: Target } = etcdserverpb;
 
 export interface Pair {
   readonly key: string;
@@ -24,13 +24,13 @@ export interface Change {
   readonly previous: Pair | undefined;
 }
 
-export type ErrorCode = "COMPACTED" | "FUTURE_REVISION" | "LEASE_NOT_FOUND" | "LEASE_EXISTS" | "KEY_NOT_FOUND";
+export type ErrorCode = "COMPACTED" | "FUTURE_REVISION" | "LEASE_NOT_FOUND" | "LEASE_EXISTS" | "KEY_NOT_FOUND" | "CORRUPT_CLUSTER";
 
 /** `text` tells everything about the answer but its revision. */
 export type Outcome = { readonly error: ErrorCode } | { readonly revision: number; readonly text: string };
 
 export type ReferenceCommand = Partial<
-  Pick<etcdserverpb.InternalRaftRequest, "put" | "deleteRange" | "txn" | "compaction" | "leaseGrant" | "leaseRevoke">
+  Pick<etcdserverpb.InternalRaftRequest, "put" | "deleteRange" | "txn" | "compaction" | "leaseGrant" | "leaseRevoke" | "alarm">
 >;
 
 export const text = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
@@ -45,8 +45,15 @@ export class ReferenceStore {
   readonly leases = new Map<bigint, number>();
   /** All changes of a key, oldest first. */
   readonly #keys = new Map<string, Change[]>();
+  /** Members whose data is known to differ. While there are any, nobody's data is touched. */
+  readonly #corrupt = new Set<bigint>();
 
-  apply(command: ReferenceCommand): Outcome {
+  apply({ alarm, ...command }: ReferenceCommand): Outcome {
+    if (alarm !== undefined) return this.#alarm(alarm);
+    return this.#corrupt.size > 0 ? { error: "CORRUPT_CLUSTER" } : this.#touch(command);
+  }
+
+  #touch(command: Omit<ReferenceCommand, "alarm">): Outcome {
     if (command.put !== undefined) return this.#write(() => this.#put(command.put as etcdserverpb.PutRequest), this.#checkPut(command.put));
     if (command.deleteRange !== undefined) return this.#write(() => this.#delete(command.deleteRange as etcdserverpb.DeleteRangeRequest));
     if (command.txn !== undefined) return this.#txn(command.txn);
@@ -178,6 +185,12 @@ export class ReferenceStore {
     if (revision <= this.compactRevision) return { error: "COMPACTED" };
     if (revision > this.revision) return { error: "FUTURE_REVISION" };
     this.compactRevision = revision;
+    return { revision: this.revision, text: "" };
+  }
+
+  #alarm({ action, alarm, memberID }: etcdserverpb.AlarmRequest): Outcome {
+    if (alarm === AlarmType.CORRUPT && action === AlarmAction.ACTIVATE) this.#corrupt.add(memberID);
+    if (alarm === AlarmType.CORRUPT && action === AlarmAction.DEACTIVATE) this.#corrupt.delete(memberID);
     return { revision: this.revision, text: "" };
   }
 

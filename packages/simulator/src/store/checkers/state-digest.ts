@@ -32,6 +32,12 @@ export function digestState(state: StateMachine): string {
     if (lease !== undefined) lines.push(`lease ${id} ${lease.ttlSeconds} ${lease.remainingSeconds} ${[...lease.keys].sort().join()}`);
   }
   for (const member of members.list()) lines.push(`member ${member.id} ${member.isLearner} ${member.peerUrls.join()}`);
-  for (const alarm of alarms.list(0)) lines.push(`alarm ${alarm.memberID} ${alarm.alarm}`);
+  // In the order in which they were raised, or, after a restart, by member: that says nothing.
+  lines.push(
+    ...alarms
+      .list(0)
+      .map(({ memberID, alarm }) => `alarm ${memberID} ${alarm}`)
+      .sort(),
+  );
   return lines.join("\n");
 }

@@ -3,7 +3,7 @@
 // O1. Nothing here throws into the store: what is wrong is kept, and the run ends after the event that showed it.
 import { InvariantError } from "@lenj/base";
 import { isRaftError, type Message, type Ready } from "@lenj/raft";
-import { type Command, decodeCommandHeader } from "@lenj/store/core";
+import { type Command, decodeCommandHeader, isStoreError } from "@lenj/store/core";
 import { RaftInvariants } from "../../checkers/raft-invariants.js";
 import { Violation } from "../../world/violation.js";
 import type { StoreMember } from "../store-member.js";
@@ -23,6 +23,8 @@ export class StoreObserver {
     if (this.violation !== undefined) return;
     if (error instanceof Violation) this.violation = error;
     else if (error instanceof InvariantError || isRaftError(error)) this.violation = new Violation("Invariant", error.message);
+    // It came up through an event: in a real process, nothing would have caught it.
+    else if (isStoreError(error)) this.violation = new Violation("Uncaught", error.message);
     else throw error;
   }
 

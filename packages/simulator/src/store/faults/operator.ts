@@ -2,12 +2,16 @@
 //
 // O1. A member is removed only while the rest still has a majority of members that run or will run again.
 // O2. A machine is taken away for good once the cluster says that its member is removed.
+// O3. Alarms outlive the member that they were raised for, as in etcd: who removes it disarms them, too.
 import { etcdserverpb } from "@lenj/proto/etcd";
 import type { StoreCluster } from "../store-cluster.js";
 import type { StoreMember } from "../store-member.js";
 import { callUnary } from "../workload/connection.js";
 
+const { AlarmRequest_AlarmAction: AlarmAction, AlarmType } = etcdserverpb;
+
 const retryMs = 700;
+const alarmsEveryMs = 1_000;
 
 type Step =
   | { readonly kind: "add"; readonly url: string }
@@ -25,6 +29,15 @@ export class Operator {
 
   get isBusy(): boolean {
     return this.#steps.length > 0;
+  }
+
+  /** Looks after alarms from now on. */
+  start(): void {
+    const { loop } = this.cluster;
+    loop.after(alarmsEveryMs, () => {
+      this.#disarm();
+      this.start();
+    });
   }
 
   add(): void {
@@ -122,9 +135,23 @@ export class Operator {
     }
   }
 
+  /** Ends alarms of members that are gone. */
+  #disarm(): void {
+    const leader = this.cluster.leader();
+    const state = leader?.replica?.state;
+    if (leader === undefined || state === undefined) return;
+    const left = state.alarms.list(AlarmType.NONE).find(({ memberID }) => state.members.isRemoved(memberID));
+    if (left === undefined) return;
+    this.cluster.loop.trace(`operator disarms ${left.memberID}`);
+    callUnary(leader, "/etcdserverpb.Maintenance/Alarm", { action: AlarmAction.DEACTIVATE, ...left }, () => {});
+  }
+
   /** Takes what has been achieved, whatever the answers said. */
   #settle(): void {
-    for (const record of this.#records()) if (record.peerUrls[0]?.startsWith("http://machine-") === true) this.cluster.join(record.id);
+    for (const { id, peerUrls } of this.#records()) {
+      const [url] = peerUrls;
+      if (url?.startsWith("http://machine-") === true) this.cluster.join(id, url);
+    }
     const step = this.#steps[0];
     if (step === undefined || !this.#isAchieved(step)) return;
     if (step.kind === "remove") this.cluster.member(step.id)?.retire();

@@ -1,11 +1,12 @@
 // Breaks things at random, one after the other, and repairs them all in the end.
 //
 // N1. Only what a store promises to survive: a majority's durable data stays whole. So one member at a time may be damaged, and it is
-//     replaced before the next; membership goes through the store's own service, one change at a time.
+//     mended or replaced before the next; membership goes through the store's own service, one change at a time.
 import { spreadNewsOfDeath } from "../../faults/news-of-deaths.js";
 import type { StoreCluster } from "../store-cluster.js";
 import type { StoreMember } from "../store-member.js";
 import type { StoreFault } from "../store-options.js";
+import { type Ballast, ballastText } from "../workload/ballast.js";
 import { Operator } from "./operator.js";
 
 export class StoreNemesis {
@@ -13,8 +14,12 @@ export class StoreNemesis {
   readonly #counts = new Map<StoreFault, number>();
   readonly operator: Operator;
 
-  constructor(readonly cluster: StoreCluster) {
+  constructor(
+    readonly cluster: StoreCluster,
+    readonly ballast: Ballast,
+  ) {
     this.operator = new Operator(cluster);
+    if (cluster.options.corruptCheckMs > 0) this.operator.start();
   }
 
   get counts(): ReadonlyMap<StoreFault, number> {
@@ -40,6 +45,8 @@ export class StoreNemesis {
     for (const member of this.cluster.members) {
       member.disk.fsyncMs = this.cluster.defaultFsync;
       member.disk.isFull = false;
+      // Of what nobody reads, only a start tells.
+      if (member.disk.isStateDamaged) member.crash();
       member.start();
     }
     this.operator.finish();
@@ -80,6 +87,9 @@ export class StoreNemesis {
         break;
       case "bitFlip":
         this.#flipBit(victim);
+        break;
+      case "rot":
+        this.#rot(victim);
         break;
       case "pause":
         victim.pause(loop.between(100, 4_000));
@@ -162,17 +172,35 @@ export class StoreNemesis {
     });
   }
 
-  #flipBit(member: StoreMember): void {
-    const { members, loop } = this.cluster;
+  #mayDamage(member: StoreMember): boolean {
+    const { members } = this.cluster;
     const voters = this.cluster.membership()?.voters ?? [];
-    if (voters.length < 3 || !voters.includes(member.id) || members.some((other) => other.disk.isDamaged && !other.isGone)) return;
+    if (voters.length < 3 || !voters.includes(member.id)) return false;
+    if (members.some(({ disk, isGone }) => !isGone && (disk.isDamaged || disk.mark.read() !== undefined))) return false;
     // Who is up may not have heard of the newest change: only a leader is sure to know that more than two vote.
-    if (this.operator.isBusy || this.cluster.leader() === undefined) return;
-    const where = member.disk.flipBit();
-    loop.trace(`flipped ${member.id} ${where}`);
+    return !this.operator.isBusy && this.cluster.leader() !== undefined;
+  }
+
+  #flipBit(member: StoreMember): void {
+    const { loop } = this.cluster;
+    if (!this.#mayDamage(member)) return;
+    const part = loop.chance(300) ? "log" : "state";
+    loop.trace(`flipped ${member.id} ${member.disk.flipBit(part)}`);
+    if (part === "state") {
+      // It is to find and mend that by itself: by a read while it runs, or at its next start.
+      if (loop.chance(400)) this.#crash(member);
+      return;
+    }
     // Whether or not it is ever read: the operator replaces what is known to be bad.
     this.#crash(member);
     this.operator.replace(member);
+  }
+
+  /** Only a comparison with the others can find this. */
+  #rot(member: StoreMember): void {
+    if (!this.ballast.isPastWatches() || !this.#mayDamage(member)) return;
+    const isThere = member.disk.replaceText(ballastText, ballastText.toUpperCase());
+    this.cluster.loop.trace(`rot ${member.id} ${isThere}`);
   }
 
   #later(ms: number, repair: () => void): void {

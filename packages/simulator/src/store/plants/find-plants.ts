@@ -1,5 +1,6 @@
 import { deriveStoreOptions } from "../store-options.js";
 import { runStoreSimulation } from "../store-simulation.js";
+import { damageBugs } from "./damage.js";
 import { type HistoricBug, historicBugs } from "./historic.js";
 import { transferBugs } from "./transfer.js";
 
@@ -11,7 +12,7 @@ export interface Finding {
   readonly violation: string;
 }
 
-export const plantedBugs: readonly HistoricBug[] = [...historicBugs, ...transferBugs];
+export const plantedBugs: readonly HistoricBug[] = [...historicBugs, ...transferBugs, ...damageBugs];
 
 export const plantedBug = (name: string): HistoricBug | undefined => plantedBugs.find((bug) => bug.name === name);
 

@@ -1,4 +1,4 @@
-import type { DataFolder, PartialStates, Replica } from "@lenj/store/testing";
+import type { DataFolder, LevelDatabase, PartialStates, QuarantineMark, Replica } from "@lenj/store/testing";
 import type { StoreMember } from "../store-member.js";
 
 /**
@@ -10,7 +10,9 @@ export interface Plant {
   /** Stands between a member and its disk. */
   folder(folder: DataFolder, member: StoreMember): DataFolder;
   /** Stands between a member and the states that arrive on its disk. */
-  partials(partials: PartialStates): PartialStates;
+  partials(partials: PartialStates, member: StoreMember): PartialStates;
+  /** Stands between a member and its note that its state is damaged. */
+  mark(mark: QuarantineMark): QuarantineMark;
   /** A replica was made and has not started yet. */
   onOpened(member: StoreMember, replica: Replica): void;
 }
@@ -19,5 +21,12 @@ export const noPlant: Plant = {
   takesLateSnapshots: false,
   folder: (folder) => folder,
   partials: (partials) => partials,
+  mark: (mark) => mark,
   onOpened: () => {},
 };
+
+/** From each write, one row. */
+export function leaveOutRows(database: LevelDatabase): void {
+  const write = database.write.bind(database);
+  database.write = (operations) => write(operations.filter((_, at) => at !== operations.length >> 1));
+}

@@ -67,7 +67,9 @@ export class SimulatedEngine implements StorageEngine {
     };
   }
 
+  /** Taken of states that are to be sent. */
   snapshot(): View {
+    this.disk.onSending();
     return new View(new Map(this.rows));
   }
 
@@ -92,7 +94,7 @@ class View implements DatabaseView {
   }
 }
 
-function store(rows: Rows, operations: readonly WriteOperation[]): void {
+export function store(rows: Rows, operations: readonly WriteOperation[]): void {
   for (const operation of operations) {
     const name = nameOf(operation.key);
     if (operation.type === "put") rows.set(name, Uint8Array.from(operation.value));

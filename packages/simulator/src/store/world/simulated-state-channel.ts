@@ -6,6 +6,7 @@ import type { SnapshotChunk, SnapshotReply } from "@lenj/proto/raft";
 import type { StateChannel } from "@lenj/store/testing";
 import type { Network } from "../../cluster/network.js";
 import type { StoreMember } from "../store-member.js";
+import { Inbox } from "./inbox.js";
 import type { SimulatedProcess } from "./process.js";
 
 /** Share of states that take so long that the receiver may have moved on meanwhile. */
@@ -23,40 +24,6 @@ export interface ChannelParts {
   readonly process: SimulatedProcess;
   readonly network: Network;
   readonly peer: (id: bigint) => StoreMember | undefined;
-}
-
-/** What waits in one process for the other; its promises settle in that process only. */
-class Inbox<T> {
-  readonly #items: T[] = [];
-  #isOver = false;
-  #wake = (): void => {};
-
-  constructor(readonly run: (action: () => void) => void) {}
-
-  put(item: T): void {
-    this.run(() => {
-      if (!this.#isOver) this.#items.push(item);
-      this.#wake();
-    });
-  }
-
-  /** What came before is still there to be taken. */
-  close(): void {
-    this.run(() => {
-      this.#isOver = true;
-      this.#wake();
-    });
-  }
-
-  async take(): Promise<T | undefined> {
-    for (;;) {
-      const next = this.#items.shift();
-      if (next !== undefined || this.#isOver) return next;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
 }
 
 export class SimulatedStateChannel implements StateChannel {

@@ -1,6 +1,8 @@
-import { type Clock, type Random, silentLogger } from "@lenj/base";
+import type { Clock, Logger, Random } from "@lenj/base";
+import type { FetchStateRequest, SnapshotChunk } from "@lenj/proto/raft";
 import type { Message, SnapMessage } from "@lenj/raft";
 import {
+  type HashReport,
   type LeaseForwarder,
   type LevelBackend,
   type PeerAddress,
@@ -25,6 +27,7 @@ export interface TransportParts {
   readonly clusterID: bigint;
   readonly random: Random;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly counts: PeerCounts;
   /** Entries after this one are in the log. */
   readonly logBegin: () => number;
@@ -43,10 +46,9 @@ export class SimulatedTransport implements PeerTransport, LeaseForwarder, Promot
   };
 
   constructor(readonly parts: TransportParts) {
-    const { id: memberID, clusterID, backend, random, clock, counts, logBegin } = parts;
+    const { id: memberID, clusterID, backend, random, clock, counts, logBegin, logger } = parts;
     this.#sender = new StateSender({
-      ...{ clusterID, memberID, backend, random, clock, counts, logBegin },
-      logger: silentLogger,
+      ...{ clusterID, memberID, backend, random, clock, counts, logBegin, logger },
       onSent: (id, ok) => this.events.onSnapshotSent(id, ok),
     });
   }
@@ -91,6 +93,18 @@ export class SimulatedTransport implements PeerTransport, LeaseForwarder, Promot
 
   promoteAt(leaderID: bigint, id: bigint): Promise<void> {
     return this.#call(leaderID, (leader) => leader.promote(id));
+  }
+
+  hashAt(id: bigint, revision: number): Promise<HashReport> {
+    return this.#call(id, (peer) => peer.currentHash(revision));
+  }
+
+  quarantineAt(id: bigint, majority: HashReport): Promise<boolean> {
+    return this.#call(id, (peer) => peer.quarantine(majority));
+  }
+
+  stateFor(request: FetchStateRequest): Promise<AsyncIterable<SnapshotChunk>> {
+    return this.#sender.answer(request);
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { isStateUnusable, noteRefilled } from "../../quarantine.js";
+import { isStateUnusable, noteRefilled, quarantineFile } from "../../quarantine.js";
 import { completeFolder, dropIncoming, hasIncoming, installIncoming } from "../peer/snapshot-files.js";
 import { LevelDatabase } from "./level-database.js";
 import type { DataFolder } from "./open-data.js";
@@ -6,13 +6,14 @@ import type { DataFolder } from "./open-data.js";
 /** A member's databases on disk. */
 export function levelFolder(folder: string): DataFolder {
   const places = { state: `${folder}/state`, log: `${folder}/log`, incoming: completeFolder(folder) };
+  const mark = quarantineFile(folder);
   const cacheBytes = { state: 8 * 1024 * 1024, log: 1024 * 1024, incoming: 1024 * 1024 };
   return {
-    isQuarantined: () => isStateUnusable(folder),
+    isQuarantined: () => isStateUnusable(mark),
     hasIncoming: () => hasIncoming(folder),
     installIncoming: () => {
       installIncoming(folder, places.state);
-      noteRefilled(folder);
+      noteRefilled(mark);
     },
     dropIncoming: () => dropIncoming(folder),
     open: (name) => LevelDatabase.open(places[name], { writeBufferBytes: 4 * 1024 * 1024, cacheBytes: cacheBytes[name] }),

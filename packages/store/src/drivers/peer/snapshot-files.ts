@@ -37,12 +37,6 @@ export function partialStates(folder: string): PartialStates {
   };
 }
 
-/** What arrived of a state before the member's own was found damaged may end before its log begins. */
-export function dropPartials(folder: string): void {
-  const partials = partialStates(folder);
-  for (const name of partials.list()) partials.drop(name);
-}
-
 /** Whether a complete state waits to be put in place. */
 export const hasIncoming = (folder: string): boolean => existsSync(completeFolder(folder));
 

@@ -6,23 +6,28 @@
 //     at least as far as the log of the asking member had been cut.
 import type { ChannelCredentials, Client } from "@grpc/grpc-js";
 import type { Clock, Logger } from "@lenj/base";
-import { type FetchStateRequest, PeerClient } from "@lenj/proto/raft";
+import { type FetchStateRequest, PeerClient, type SnapshotChunk } from "@lenj/proto/raft";
 import type { PeerAddress } from "../../replica/ports.js";
 import { IncomingState, type PartialStates } from "./incoming-state.js";
 import { peerChannelOptions } from "./peer-link.js";
-import { partialStates } from "./snapshot-files.js";
 
 const firstPauseMs = 250;
 const longestPauseMs = 5_000;
 
+/** One call to a peer that is asked for its state. */
+export interface StateSource {
+  fetch(request: FetchStateRequest): AsyncIterable<SnapshotChunk>;
+  /** Ends what was fetched, too. */
+  close(): void;
+}
+
 export interface RefillOptions {
   readonly clusterID: bigint;
   readonly memberID: bigint;
-  /** The member's. */
-  readonly folder: string;
+  /** Where what arrives is put. */
+  readonly partials: PartialStates;
   readonly peers: readonly PeerAddress[];
-  /** `target` is "host:port". */
-  readonly credentials: (target: string, isSecure: boolean) => ChannelCredentials;
+  readonly connect: (peerURL: string) => StateSource;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -53,25 +58,22 @@ export async function fetchState(options: RefillOptions): Promise<void> {
   }
 }
 
-async function fetchFrom(url: string, options: RefillOptions): Promise<number> {
-  const { host, protocol } = new URL(url);
-  const client = new PeerClient(host, options.credentials(host, protocol === "https:"), peerChannelOptions(host));
-  const partials = partialStates(options.folder);
-  const held = await heldOf(partials, options.logger);
-  const call = client.fetchState({ clusterId: options.clusterID, memberId: options.memberID, ...held });
-  const cancel = (): void => call.cancel();
-  options.signal.addEventListener("abort", cancel);
+async function fetchFrom(url: string, { clusterID, memberID, partials, connect, logger, signal }: RefillOptions): Promise<number> {
+  const source = connect(url);
+  const close = (): void => source.close();
+  signal.addEventListener("abort", close);
   let incoming: IncomingState | undefined;
   try {
+    const held = await heldOf(partials, logger);
     let bytes: number | undefined;
-    for await (const { chunk } of call) {
+    for await (const { chunk } of source.fetch({ clusterId: clusterID, memberId: memberID, ...held })) {
       if (chunk?.$case === "header") {
         if (chunk.value.state === undefined) throw new Error("the state has no name");
-        incoming = await IncomingState.open(partials, chunk.value.state, options.logger);
+        incoming = await IncomingState.open(partials, chunk.value.state, logger);
       } else if (incoming === undefined) throw new Error("the state came without its header");
       else if (chunk?.$case === "begin") {
-        await incoming.begin(chunk.value, options.logger);
-        if (chunk.value.sizeBytes > 0) options.logger.info("Resuming the leader's state", { fromByte: chunk.value.sizeBytes });
+        await incoming.begin(chunk.value, logger);
+        if (chunk.value.sizeBytes > 0) logger.info("Resuming the leader's state", { fromByte: chunk.value.sizeBytes });
       } else if (chunk?.$case === "data") await incoming.write(chunk.value);
       else if (chunk?.$case === "trailer") {
         const complete = incoming;
@@ -84,10 +86,23 @@ async function fetchFrom(url: string, options: RefillOptions): Promise<number> {
     return bytes;
   } finally {
     await incoming?.release();
-    options.signal.removeEventListener("abort", cancel);
-    call.cancel();
-    (client as unknown as Client).close();
+    signal.removeEventListener("abort", close);
+    source.close();
   }
+}
+
+/** The real way. */
+export function grpcStateSource(url: string, credentials: (target: string, isSecure: boolean) => ChannelCredentials): StateSource {
+  const { host, protocol } = new URL(url);
+  const client = new PeerClient(host, credentials(host, protocol === "https:"), peerChannelOptions(host));
+  let call: ReturnType<PeerClient["fetchState"]> | undefined;
+  return {
+    fetch: (request) => (call = client.fetchState(request)),
+    close: () => {
+      call?.cancel();
+      (client as unknown as Client).close();
+    },
+  };
 }
 
 /** What a fetch before this one left. */
