@@ -1,3 +1,4 @@
+import { damageCorner } from "./plants/damage.js";
 import { transferCorner } from "./plants/transfer.js";
 import { deriveStoreOptions, type StoreOptions } from "./store-options.js";
 import { runStoreSimulation } from "./store-simulation.js";
@@ -12,8 +13,8 @@ const withoutNews = ({ faults, ...rest }: StoreOptions): StoreOptions => ({
 const violationOf = async (seed: number): Promise<string | undefined> =>
   (await runStoreSimulation(withoutNews(deriveStoreOptions(seed)))).violation;
 
-/** In which a state is damaged and refilled. */
-const refillSeeds = [12, 730_218];
+/** In which damaged leaders compared, too few answered to tell who is wrong, and the alarm went to another. */
+const damageSeeds = [41, 97, 253];
 
 describe("runStoreSimulation()", () => {
   it.each([1, 11])(
@@ -50,8 +51,8 @@ describe("runStoreSimulation()", () => {
   it("refills damaged states, found by a read, at a start, and by comparison", async () => {
     let refilled = 0;
     let named = 0;
-    for (const seed of refillSeeds) {
-      const { violation, statesRefilled, coverage } = await runStoreSimulation(deriveStoreOptions(seed));
+    for (const seed of damageSeeds) {
+      const { violation, statesRefilled, coverage } = await runStoreSimulation({ ...deriveStoreOptions(seed), ...damageCorner });
       expect({ seed, violation }).toEqual({ seed, violation: undefined });
       refilled += statesRefilled;
       named += coverage.namedByHash ?? 0;
