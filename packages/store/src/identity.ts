@@ -2,8 +2,9 @@
 //
 // I1. Written once, when the data is made; afterwards it decides, not the flags.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { StoreError } from "./core/errors.js";
+import { writeDurably } from "./drivers/durable-files.js";
 
 /** Of everything under the member's folder. 2: several log entries in one row. To be raised with every change that an older program would misread. */
 const layoutVersion = 2;
@@ -50,11 +51,7 @@ export function identityOf(options: IdentityOptions): Identity {
   return { memberID: own.id, clusterID: hash.digest().readBigUInt64BE() };
 }
 
-export function writeIdentity(folder: string, identity: Identity): void {
-  const file = `${folder}/identity.json`;
-  writeFileSync(
-    `${file}.tmp`,
-    `${JSON.stringify({ layoutVersion, memberID: identity.memberID.toString(16), clusterID: identity.clusterID.toString(16) })}\n`,
-  );
-  renameSync(`${file}.tmp`, file);
+export function writeIdentity(folder: string, { memberID, clusterID }: Identity): void {
+  const stored = { layoutVersion, memberID: memberID.toString(16), clusterID: clusterID.toString(16) };
+  writeDurably(`${folder}/identity.json`, `${JSON.stringify(stored)}\n`);
 }

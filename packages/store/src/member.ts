@@ -4,7 +4,6 @@
 // Not:   what is open, and when it is replaced (in-service).
 // M1. The data folder carries the identity of member and cluster; data of another member or layout is refused.
 // M2. Faces look up what is open at every call, so that a replaced state needs no new listeners.
-import { mkdirSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import type { ClusterInfoReply } from "@lenj/proto/raft";
 import type { RpcCall } from "@lenj/rpc-server";
@@ -13,6 +12,7 @@ import type { HashReport } from "./core/compare-hashes.js";
 import { StoreError, toGrpcStatus } from "./core/errors.js";
 import { JWTTokens } from "./drivers/auth/jwt-tokens.js";
 import { CorruptionChecker } from "./drivers/corruption-checker.js";
+import { makeFolder, syncFolder } from "./drivers/durable-files.js";
 import { Face } from "./drivers/face.js";
 import { type ClientHTTPOptions, clientHTTP } from "./drivers/http/client-http.js";
 import { Gateway } from "./drivers/http/gateway.js";
@@ -133,13 +133,15 @@ export class Member {
   static async start(startParts: StartParts, signal: AbortSignal): Promise<Member> {
     const { config } = startParts;
     const folder = memberFolder(config);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const measures = { times: new RequestTimes({ ...startParts, ...config.warnings }), peerCounts: new PeerCounts() };
     const parts = { ...startParts, measures };
     const { identity, peers } = await identifyMember(config, folder, parts.logger);
     if (config.forcesNewCluster) await forceNewCluster(parts, identity);
     const recovery = memberRecovery(parts, identity);
     const opened = await recovery.openOrRefill(signal, peers);
+    // The databases' own, before this member promises anything.
+    syncFolder(folder);
     const member = new Member(parts, identity, recovery, await checkAtStart(opened, parts, recovery, signal));
     try {
       member.#service.start();

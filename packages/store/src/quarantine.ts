@@ -2,7 +2,8 @@
 //
 // Q1. Written before the member does anything else about the damage; a start that finds it refills before it opens anything.
 // Q2. Once the leader's state is in place it stays until the cluster knows, too; that state is then as good as any and not replaced again.
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { writeDurably } from "./drivers/durable-files.js";
 import type { PeerAddress } from "./replica/ports.js";
 
 export interface Quarantine {
@@ -48,15 +49,7 @@ export function quarantineFile(folder: string): QuarantineMark {
     },
     write: ({ reason, peers, isRefilled }) => {
       const stored: StoredQuarantine = { reason, isRefilled, peers: peers.map(({ id, peerURLs }) => ({ id: id.toString(16), peerURLs })) };
-      const text = JSON.stringify(stored);
-      const handle = openSync(`${file}.tmp`, "w", 0o600);
-      try {
-        writeFileSync(handle, `${text}\n`);
-        fsyncSync(handle);
-      } finally {
-        closeSync(handle);
-      }
-      renameSync(`${file}.tmp`, file);
+      writeDurably(file, `${JSON.stringify(stored)}\n`);
     },
     clear: () => rmSync(file, { force: true }),
   };

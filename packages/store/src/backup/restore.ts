@@ -7,13 +7,14 @@
 // R3. With a bump, the revision is moved on and everything before it is compacted: clients that remember later revisions of the old cluster
 //     are told so and read anew, instead of taking what they see for old news.
 // Source: etcd etcdutl/snapshot/v3_snapshot.go (Restore).
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import type { Clock } from "@lenj/base";
 import { decodeMain, writeUint64 } from "@lenj/mvcc";
 import { MemberRecord } from "@lenj/proto/raft";
 import { type InitialMember, parseInitialCluster } from "../config.js";
 import { StoreError } from "../core/errors.js";
 import { Membership } from "../core/membership.js";
+import { makeFolder, renameDurably, syncFolder } from "../drivers/durable-files.js";
 import { LevelBackend } from "../drivers/level/level-backend.js";
 import { levelFolder } from "../drivers/level/level-folder.js";
 import { LevelLog } from "../drivers/level/level-log.js";
@@ -58,11 +59,12 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   const snapshot = await SnapshotFile.open(options.snapshotPath);
   try {
     if (!options.skipHashCheck) await snapshot.checkHash();
-    mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+    makeFolder(unfinished);
     const revision = await writeState(unfinished, snapshot, members, options);
     await writeLog(unfinished, members);
     const identity = createIdentity(unfinished, { name: options.name, clusterToken: options.initialClusterToken, initialMembers: members });
-    renameSync(unfinished, folder);
+    syncFolder(unfinished);
+    renameDurably(unfinished, folder);
     return { revision, ...identity };
   } finally {
     await snapshot.close();

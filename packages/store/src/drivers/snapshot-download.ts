@@ -1,9 +1,10 @@
 // Fetches a snapshot from a running member into a file. Upstream: client/v3/snapshot.
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
-import { type FileHandle, open, rename } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { etcdserverpb } from "@lenj/proto/etcd";
 import { StoreError } from "../core/errors.js";
+import { renameDurably } from "./durable-files.js";
 import { authenticate, channelOf, type EndpointAccess } from "./endpoint-channel.js";
 
 export interface SnapshotDownloadOptions extends EndpointAccess {
@@ -25,7 +26,7 @@ export async function downloadSnapshot(options: SnapshotDownloadOptions): Promis
     try {
       const version = await receive(call as AsyncIterable<etcdserverpb.SnapshotResponse>, file);
       await file.sync();
-      await rename(part, options.path);
+      renameDurably(part, options.path);
       return version;
     } finally {
       options.signal.removeEventListener("abort", cancel);

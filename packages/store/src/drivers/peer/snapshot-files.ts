@@ -2,8 +2,9 @@
 //
 // I1. The folder `incoming.complete` exists only with every row on disk and its checksum right.
 // I2. Putting it in place is repeated by the next start until it is done, whenever a crash comes.
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import type { StateName } from "@lenj/proto/raft";
+import { renameDurably } from "../durable-files.js";
 import { LevelDatabase } from "../level/level-database.js";
 import type { PartialStates } from "./incoming-state.js";
 
@@ -32,7 +33,7 @@ export function partialStates(folder: string): PartialStates {
     drop: (name) => rmSync(partialFolder(folder, name), { recursive: true, force: true }),
     complete: (name) => {
       rmSync(completeFolder(folder), { recursive: true, force: true });
-      renameSync(partialFolder(folder, name), completeFolder(folder));
+      renameDurably(partialFolder(folder, name), completeFolder(folder));
     },
   };
 }
@@ -43,7 +44,7 @@ export const hasIncoming = (folder: string): boolean => existsSync(completeFolde
 /** Puts a complete state in the place of the one in use. */
 export function installIncoming(folder: string, stateFolder: string): void {
   rmSync(stateFolder, { recursive: true, force: true });
-  renameSync(completeFolder(folder), stateFolder);
+  renameDurably(completeFolder(folder), stateFolder);
 }
 
 export function dropIncoming(folder: string): void {
