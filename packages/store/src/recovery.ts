@@ -71,7 +71,8 @@ export class Recovery<Opened> {
     logger.info("Taking the leader's state", { name, reason: quarantine.reason });
     const { clusterID, memberID, partials, clock } = this.parts;
     const connect = (url: string): StateSource => this.parts.connect(url);
-    await fetchState({ clusterID, memberID, partials, peers: quarantine.peers, connect, clock, logger, signal });
+    const onPeers = (peers: readonly PeerAddress[]): void => mark.write({ ...quarantine, peers });
+    await fetchState({ clusterID, memberID, partials, peers: quarantine.peers, onPeers, connect, clock, logger, signal });
   }
 
   #refuseLog(error: DataDamaged): DataDamaged {

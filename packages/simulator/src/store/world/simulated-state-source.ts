@@ -2,7 +2,7 @@
 //
 // C1. Chunks come in order, or not at all once the call is broken. Either end hears of that, though perhaps late.
 import type { FetchStateRequest, SnapshotChunk } from "@lenj/proto/raft";
-import type { StateSource } from "@lenj/store/testing";
+import type { PeerAddress, StateSource } from "@lenj/store/testing";
 import type { Network } from "../../cluster/network.js";
 import type { StoreMember } from "../store-member.js";
 import { Inbox } from "./inbox.js";
@@ -23,6 +23,7 @@ export interface SourceParts {
 
 export class SimulatedStateSource implements StateSource {
   readonly #chunks: Inbox<SnapshotChunk>;
+  readonly #members: Inbox<readonly PeerAddress[]>;
   readonly #room: Inbox<"room">;
   readonly #connection = { breakOff: () => this.close() };
   readonly #isSlow: boolean;
@@ -33,6 +34,7 @@ export class SimulatedStateSource implements StateSource {
     const { process, network, peer } = parts;
     this.#isSlow = network.loop.chance(slowPerMille);
     this.#chunks = new Inbox((action) => process.run(action));
+    this.#members = new Inbox((action) => process.run(action));
     this.#room = new Inbox(peer?.runner() ?? ((): void => {}));
   }
 
@@ -52,6 +54,17 @@ export class SimulatedStateSource implements StateSource {
     if (!this.#isComplete) throw new Error("the call is broken");
   }
 
+  async members(): Promise<readonly PeerAddress[]> {
+    this.#later(() => {
+      const known = this.parts.peer?.replica?.state.members.list();
+      if (known === undefined) this.close();
+      else this.#later(() => this.#members.put(known.map(({ id, peerUrls }) => ({ id, peerURLs: peerUrls }))));
+    });
+    const members = await this.#members.take();
+    if (members === undefined) throw new Error("the call is broken");
+    return members;
+  }
+
   close(): void {
     if (this.#isBroken) return;
     this.#isBroken = true;
@@ -60,7 +73,10 @@ export class SimulatedStateSource implements StateSource {
     peer?.connections.delete(this.#connection);
     const { loop } = network;
     const noticeMs = (): number => (loop.chance(slowPerMille) ? loop.between(1_000, 10_000) : loop.between(...network.options.delayMs));
-    loop.after(noticeMs(), () => this.#chunks.close());
+    loop.after(noticeMs(), () => {
+      this.#chunks.close();
+      this.#members.close();
+    });
     loop.after(noticeMs(), () => this.#room.close());
   }
 
