@@ -7,7 +7,7 @@ import { leaseWorks } from "./leases.js";
 import type { Load } from "./load.js";
 import { type Pair, printCosts, printFigure, printPairs } from "./print.js";
 import { handOverFigures, killFigures } from "./recovery.js";
-import { watcherFigures } from "./watchers.js";
+import { Watched } from "./watchers.js";
 import { laterRangeWorks, leaseGrantWorks, listWorks, mixedWorks, putWorks, rangeWorks, txnWorks, type Work } from "./works.js";
 
 export interface Settings {
@@ -60,7 +60,7 @@ export const parts = {
   mixed: { run: rows(mixedWorks) },
   "range-after": { run: rows(laterRangeWorks) },
   lease: { run: rows((requests) => [...leaseGrantWorks(requests), ...leaseWorks()]) },
-  watch: { run: figures((cluster, { watchers }) => watcherFigures(cluster, watchers)) },
+  watch: { run: runWatchers },
   kill: { run: figures((cluster, { kills }) => killFigures(cluster, kills)) },
   "hand-over": { run: figures((cluster, { kills }) => handOverFigures(cluster, kills)) },
   growth: { isAlone: true, run: figures((cluster, { keys }) => growthFigures(cluster, keys)) },
@@ -72,7 +72,7 @@ export type PartName = keyof typeof parts;
 /** Ours first and last in turn: whatever the machine does meanwhile meets both. */
 async function compareWork({ lenj, etcd, settings }: Contest, work: Work): Promise<void> {
   const pairs: Pair[] = [];
-  const warmUp = Math.max(settings.warmUp, work.operations);
+  const warmUp = work.warmUp ?? Math.max(settings.warmUp, work.operations);
   for (const cluster of [lenj, etcd]) await work.measure(cluster, warmUp);
   const measure = (cluster: BenchCluster): Promise<Load> => work.measure(cluster, work.operations);
   for (let round = 0; round < settings.rounds; round += 1) {
@@ -86,6 +86,15 @@ async function compareWork({ lenj, etcd, settings }: Contest, work: Work): Promi
   }
   printPairs(work.name, pairs);
   if (work.hasCosts === true) printCosts(work.name, pairs);
+}
+
+async function runWatchers(contest: Contest): Promise<void> {
+  const watched = new Watched(contest.settings.watchers);
+  try {
+    for (const work of watched.works()) await compareWork(contest, work);
+  } finally {
+    await watched.close();
+  }
 }
 
 async function printBoth(ours: () => Promise<Figure[]>, theirs: () => Promise<Figure[]>): Promise<void> {

@@ -18,7 +18,7 @@ const flags = {
   only: listFlag(`Parts to run, of ${names.join(", ")}; without it all but ${extras.join(", ")}`),
   tls: boolFlag("TLS towards clients and between members, with the same certificates on both sides"),
   requests: intFlag("Requests of a row with 64 clients, each time", 6_000),
-  "warm-up": intFlag("Operations of a row before it is measured, at least: of each side alike", 1_000),
+  "warm-up": intFlag("Operations of a row before it is measured, at least: of each side alike", 5_000),
   rounds: intFlag("Times that each row is measured, in turn", 3),
   watchers: intFlag("Watchers of one key", 1_000),
   kills: intFlag("Times that the leader is killed, and asked to hand over", 5),

@@ -1,57 +1,69 @@
-// One write to many watchers, until the last of them has it; then as many writes as they take.
+// One write to many watchers, until the last of them has it; and as many writes as they take.
 import type { EtcdClient } from "@lenj/etcd-client";
 import type { BenchCluster } from "./cluster.js";
-import type { Figure } from "./figures.js";
-import { inParallel, median } from "./load.js";
+import { measure, timed } from "./load.js";
 import { WatchCrowd } from "./watch-crowd.js";
+import type { Work } from "./works.js";
 
 const watchedKey = Buffer.from("watched");
 const value = Buffer.alloc(256, 0x78);
-const singleWrites = 60;
-const burstWrites = 300;
 const burstWidth = 16;
-/** Before each of the two: ours is compiled while it runs, which takes a few hundred thousand messages and would count as its cost. */
-const warmUpWrites = 400;
 
-export async function watcherFigures(cluster: BenchCluster, watchers: number): Promise<Figure[]> {
-  const crowd = await WatchCrowd.gather(cluster, watchedKey, watchers);
-  const writer = cluster.client();
-  try {
-    const writeSingly = async (count: number): Promise<number[]> => {
-      const times: number[] = [];
-      for (let n = 0; n < count; n += 1) times.push(await writeAll({ crowd, writer }, 1, 1));
-      return times;
-    };
-    const cpuSeconds = (): number => cluster.usage().cpuSeconds;
-    await writeSingly(warmUpWrites);
-    const beforeSingly = cpuSeconds();
-    const times = await writeSingly(singleWrites);
-    const single = cpuSeconds() - beforeSingly;
-    await writeAll({ crowd, writer }, warmUpWrites, burstWidth);
-    const beforeBurst = cpuSeconds();
-    const burstMs = await writeAll({ crowd, writer }, burstWrites, burstWidth);
-    const burst = cpuSeconds() - beforeBurst;
-    const costs = (name: string, seconds: number, writes: number): Figure => ({
-      ...{ name: `server CPU of a write to ${watchers} watchers, ${name}` },
-      ...{ unit: "us", value: (seconds * 1e6) / writes, better: "less" },
-    });
+/** The watchers of each cluster, and who writes to them. */
+export class Watched {
+  readonly #crowds = new Map<BenchCluster, { readonly crowd: WatchCrowd; readonly writer: EtcdClient }>();
+
+  constructor(private readonly watchers: number) {}
+
+  works(): Work[] {
+    const { watchers } = this;
     return [
-      { name: `one write to the last of ${watchers} watchers, p50`, unit: "ms", value: median(times), better: "less" },
-      { name: `writes a second that ${watchers} watchers all get`, unit: "/s", value: (burstWrites * 1_000) / burstMs, better: "more" },
-      costs("one at a time", single, singleWrites),
-      costs("as fast as they are taken", burst, burstWrites),
+      {
+        name: `a write to the last of ${watchers} watchers`,
+        operations: 150,
+        warmUp: 1_500,
+        measure: async (cluster, count) => {
+          const { crowd, writer } = await this.#of(cluster);
+          return measure(cluster, () => timed(count, 1, () => writeAll(crowd, 1, () => writer.put({ key: watchedKey, value }))));
+        },
+      },
+      {
+        // Its times are those until a write is acknowledged.
+        name: `writes that ${watchers} watchers all get`,
+        operations: 800,
+        warmUp: 2_000,
+        measure: async (cluster, count) => {
+          const { crowd, writer } = await this.#of(cluster);
+          return measure(cluster, async () => {
+            const startedMs = performance.now();
+            const times = await writeAll(crowd, count, () => timed(count, burstWidth, () => writer.put({ key: watchedKey, value })));
+            return { ...times, seconds: (performance.now() - startedMs) / 1_000 };
+          });
+        },
+      },
     ];
-  } finally {
-    crowd.close();
-    await writer.close();
+  }
+
+  async close(): Promise<void> {
+    for (const { crowd, writer } of this.#crowds.values()) {
+      crowd.close();
+      await writer.close();
+    }
+  }
+
+  async #of(cluster: BenchCluster): Promise<{ readonly crowd: WatchCrowd; readonly writer: EtcdClient }> {
+    const known = this.#crowds.get(cluster);
+    if (known !== undefined) return known;
+    const made = { crowd: await WatchCrowd.gather(cluster, watchedKey, this.watchers), writer: cluster.client() };
+    this.#crowds.set(cluster, made);
+    return made;
   }
 }
 
-/** Milliseconds until every watcher has every one of `count` writes, `width` at a time. */
-async function writeAll({ crowd, writer }: { crowd: WatchCrowd; writer: EtcdClient }, count: number, width: number): Promise<number> {
+/** Resolves when every watcher has all of the `count` writes that `write` makes. */
+async function writeAll<T>(crowd: WatchCrowd, count: number, write: () => Promise<T>): Promise<T> {
   const arrived = crowd.expect(count);
-  const startedMs = performance.now();
-  await inParallel(count, width, () => writer.put({ key: watchedKey, value }));
+  const result = await write();
   await arrived();
-  return performance.now() - startedMs;
+  return result;
 }

@@ -10,6 +10,8 @@ export interface Work {
   readonly name: string;
   /** Operations of one measurement. */
   readonly operations: number;
+  /** Operations before it is measured, where those of the other rows would take too long. */
+  readonly warmUp?: number;
   measure(cluster: BenchCluster, operations: number): Promise<Load>;
   /** Wanted also as processor time and bytes of 1,000 operations. */
   readonly hasCosts?: boolean;
