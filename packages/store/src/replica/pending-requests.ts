@@ -2,7 +2,7 @@ import type { Answer } from "../core/answers.js";
 import { requestNumberLimit } from "../core/command.js";
 import type { RequestMarks } from "./request-times.js";
 
-interface Pending extends RequestMarks {
+export interface Pending extends RequestMarks {
   sizeBytes: number;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;

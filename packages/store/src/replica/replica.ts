@@ -1,46 +1,34 @@
 // One member at work: feeds the raft core, makes its output durable, applies what is committed, answers who waits.
 //
-// Owns:  the raft core, the state machine, the order of persisting and applying, requests and reads that wait.
-// Not:   sockets (transport, front), files (log and backend), what commands mean (state machine).
+// Owns:  the raft core, the state machine, the order of persisting and applying.
+// Not:   sockets (transport, front), files (log and backend), requests that wait (proposals, read points), applying itself (applier).
 // The loop is `#pump`, run once per event-loop turn in which something happened; its only suspension is between turns.
 // L1. Log writes go to disk one at a time and in order; everything that arrives while one runs shares the next (group commit).
 // L2. A Ready's `messagesAfterPersist` leave, and the core hears of it, only after its write is on disk.
-// L3. Committed entries are applied in order, each exactly once; the applied index travels with the data.
-// L4. The log is cut only below what the backend has on disk.
+// L3. The log is cut only below what the backend has on disk.
 import { type Clock, invariant, type Logger, type Random } from "@lenj/base";
-import type { KeyEvent, WatchHub } from "@lenj/mvcc";
-import { ConfChangeContext } from "@lenj/proto/raft";
-import {
-  type ConfChange,
-  decodeConfChange,
-  type Entry,
-  type MemoryLog,
-  type Message,
-  RaftNode,
-  type Ready,
-  type SnapMessage,
-} from "@lenj/raft";
+import type { WatchHub } from "@lenj/mvcc";
+import type { ConfChangeContext } from "@lenj/proto/raft";
+import { type ConfChange, type MemoryLog, type Message, RaftNode, type Ready, type SnapMessage } from "@lenj/raft";
 import type { Answer } from "../core/answers.js";
-import { type Command, decodeCommandBody, decodeCommandHeader, encodeCommand } from "../core/command.js";
-import { StoreError, storeErrorFrom } from "../core/errors.js";
-import type { ApplyContext, StateMachine } from "../core/state-machine.js";
+import type { Command } from "../core/command.js";
+import { StoreError } from "../core/errors.js";
+import type { StateMachine } from "../core/state-machine.js";
+import { type Applied, Applier } from "./applier.js";
 import { CatchUp } from "./catch-up.js";
 import { bestSuccessor, waitWhile } from "./hand-over.js";
 import { KnownPeers } from "./known-peers.js";
 import { LogStall } from "./log-stall.js";
 import { LogTruncation } from "./log-truncation.js";
-import { PendingRequests } from "./pending-requests.js";
 import type { DurableBackend, DurableLog, EntryArchive, NextTurn, PeerAddress, PeerTransport } from "./ports.js";
+import { Proposals } from "./proposals.js";
 import { ReadPoints } from "./read-points.js";
-import { AppliedBatch, type RequestMarks, type RequestTimes } from "./request-times.js";
+import type { RequestTimes } from "./request-times.js";
 import { RowDropper } from "./row-dropper.js";
 import { Ticker } from "./ticker.js";
-import { UnsentRequests } from "./unsent-requests.js";
 
 /** Committed but not applied entries past which requests are refused. */
 const applyLagMax = 5_000;
-/** Bytes of requests that wait for their entries past which further ones are refused: without a leader, nothing takes them away. */
-const pendingBytesMax = 256 * 1024 * 1024;
 /** As upstream logs it before it exits. */
 const removedText = "the member has been permanently removed from the cluster";
 
@@ -75,21 +63,18 @@ export interface ReplicaParts {
   /** Told where the time of requests goes; nobody unless asked for. */
   readonly times?: RequestTimes | undefined;
   /** Applied index and term of the loaded state. */
-  readonly applied: { readonly index: number; readonly term: number };
+  readonly applied: Applied;
 }
 
 export class Replica {
   readonly node: RaftNode;
   readonly watches: WatchHub;
-  readonly #pending: PendingRequests;
+  readonly #proposals: Proposals;
   readonly #reads: ReadPoints;
-  readonly #unsent: UnsentRequests;
+  readonly #applier: Applier;
   readonly #electionMs: number;
-  readonly #requestTimeoutMs: number;
   #persistQueue: Ready[] = [];
   #isPersisting = false;
-  #applyQueue: Entry[] = [];
-  #applied: { index: number; term: number };
   readonly #truncation: LogTruncation;
   readonly dropper: RowDropper;
   readonly ticker: Ticker;
@@ -98,7 +83,6 @@ export class Replica {
   #pumpScheduled = false;
   /** When the pump that is scheduled, or was last, was asked for. */
   #turnMs = 0;
-  #committedMs = 0;
   readonly #catchUp: CatchUp;
   #leaderID = 0n;
   #leaderSeenMs: number;
@@ -113,22 +97,19 @@ export class Replica {
   onApplied: () => void = () => {};
   /** Called with the time each write of the log took. */
   onLogWritten: (tookMs: number) => void = () => {};
-  /** Requests whose outcome nobody could be told. */
-  failedCount = 0;
 
   constructor(
     readonly config: ReplicaConfig,
     private readonly parts: ReplicaParts,
   ) {
     const { clock, random, state, memoryLog, applied } = parts;
-    this.#applied = { ...applied };
     this.#electionMs = config.electionTicks * config.heartbeatMs;
     this.#truncation = new LogTruncation(config, parts);
     this.dropper = new RowDropper(state.space, clock, (error) => this.#fail(error));
     this.ticker = new Ticker({
       ...{ clock, logger: parts.logger, heartbeatMs: config.heartbeatMs, isLeader: () => this.#isLeader },
       onTick: () => {
-        this.#endOverdue();
+        this.#proposals.endOverdue();
         this.stall.look();
         this.node.tick();
         if (this.node.hasReady()) this.#pump();
@@ -139,15 +120,21 @@ export class Replica {
       onStalled: () => void this.#askSuccessor(),
     });
     this.#leaderSeenMs = clock.monotonicMs();
-    // 5 s and two election timeouts, as upstream.
-    this.#requestTimeoutMs = 5_000 + 2 * this.#electionMs;
-    this.#pending = new PendingRequests(random.below(2 ** 47));
-    this.#unsent = new UnsentRequests(clock, config.heartbeatMs / 2, (number, data) => this.#proposeData(number, data));
+    this.#proposals = new Proposals({
+      ...{ clock, random, memberID: config.memberID, maxRequestBytes: config.maxRequestBytes, times: parts.times },
+      ...{ heartbeatMs: config.heartbeatMs, electionMs: this.#electionMs, node: () => this.node },
+      refusal: () => this.#refusal(),
+      onProposed: () => {
+        this.#schedulePump();
+        return this.#turnMs;
+      },
+      nowRoughly: () => (this.#pumpScheduled ? this.#turnMs : clock.monotonicMs()),
+    });
     this.#reads = new ReadPoints(
       () => this.node,
       clock,
       random,
-      this.#requestTimeoutMs,
+      this.#proposals.timeoutMs,
       () => this.#schedulePump(),
     );
     this.#catchUp = new CatchUp(state.space, parts.nextTurn, (error) => this.#fail(error));
@@ -163,6 +150,20 @@ export class Replica {
     });
     const { memberID, initialPeers = [] } = config;
     this.peers = new KnownPeers({ memberID, initialPeers, members: () => state.members, transport: parts.transport });
+    this.#applier = new Applier(
+      {
+        ...{ clock, state, memberID, node: this.node, electionMs: this.#electionMs, nextTurn: parts.nextTurn },
+        ...{ backend: parts.backend, archive: parts.archive, times: parts.times },
+        ...{ proposals: this.#proposals, reads: this.#reads, watches: this.watches, isLeader: () => this.#isLeader },
+        onRoom: () => this.#schedulePump(),
+        onMembershipChanged: (isSelfRemoved) => {
+          this.peers.refresh();
+          // The others are told first: a leader passes the change on and hands over.
+          if (isSelfRemoved) clock.after(config.heartbeatMs, () => this.onRemoved());
+        },
+      },
+      applied,
+    );
     this.failed = new Promise((resolve) => {
       this.#failure = resolve;
     });
@@ -177,11 +178,11 @@ export class Replica {
   }
 
   get appliedIndex(): number {
-    return this.#applied.index;
+    return this.#applier.applied.index;
   }
 
   get appliedTerm(): number {
-    return this.#applied.term;
+    return this.#applier.applied.term;
   }
 
   /** The core's current term. */
@@ -199,11 +200,16 @@ export class Replica {
 
   /** Requests that wait for their entry to be applied. */
   get pendingCount(): number {
-    return this.#pending.size;
+    return this.#proposals.count;
+  }
+
+  /** Requests whose outcome nobody could be told. */
+  get failedCount(): number {
+    return this.#proposals.failedCount;
   }
 
   get requestTimeoutMs(): number {
-    return this.#requestTimeoutMs;
+    return this.#proposals.timeoutMs;
   }
 
   /** How long there has been no leader, in milliseconds; 0 while there is one. */
@@ -222,41 +228,13 @@ export class Replica {
 
   /** Runs a command through the log; resolves with what came of applying it here. Rejects with StoreError; after TIMEOUT the outcome is unknown. */
   propose(command: Command): Promise<Answer> {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) return Promise.reject(refusal);
-    if (this.#applyQueue.length > applyLagMax) return Promise.reject(new StoreError("TOO_MANY_REQUESTS"));
-    return this.#answerTo(command, (number) => {
-      const data = encodeCommand(this.config.memberID, number, command);
-      if (data.length > this.config.maxRequestBytes) this.#pending.take(number)?.reject(new StoreError("REQUEST_TOO_LARGE"));
-      else if (!this.#pending.weigh(number, data.length, pendingBytesMax))
-        this.#pending.take(number)?.reject(new StoreError("TOO_MANY_REQUESTS"));
-      else this.#unsent.send(number, data);
-    });
+    if (this.#applier.backlog > applyLagMax) return Promise.reject(new StoreError("TOO_MANY_REQUESTS"));
+    return this.#proposals.propose(command);
   }
 
   /** Runs a membership change through the log; resolves when it is applied here. Rejects with what spoke against it then, or TIMEOUT. */
   proposeMembership(changes: ConfChange["changes"], context: Omit<ConfChangeContext, "requestId">): Promise<Answer> {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) return Promise.reject(refusal);
-    return this.#answerTo({}, (number) => {
-      const encoded = ConfChangeContext.encode({ ...context, requestId: BigInt(number) ^ (this.config.memberID << 0n) }).finish();
-      this.#proposeChange(number, { transition: "auto", changes, context: encoded });
-    });
-  }
-
-  /**
-   * Nothing is sent while there is no leader or another change is under way, so asking again is safe; the request's own deadline ends it.
-   * One that was sent on to a leader that is gone, or busy with another, is lost without a word: it is sent again. Applied twice it
-   * changes nothing the second time; but for an update, which is not repeated.
-   */
-  #proposeChange(number: number, change: ConfChange): void {
-    const pending = this.#pending.get(number);
-    if (this.#stopped || pending === undefined) return;
-    const outcome = this.node.proposeConfChange(change);
-    const isSent = outcome === "appended" || outcome === "forwarded";
-    if (isSent) this.#onProposed(pending, outcome === "forwarded");
-    if (outcome === "appended" || (isSent && change.changes[0]?.type === "update")) return;
-    this.parts.clock.after(isSent ? this.#electionMs : this.config.heartbeatMs / 2, () => this.#proposeChange(number, change));
+    return this.#proposals.proposeMembership(changes, context);
   }
 
   /** How long a peer has been connected, in milliseconds; undefined while it is not. */
@@ -333,8 +311,7 @@ export class Replica {
     this.ticker.close();
     this.dropper.close();
     this.#catchUp.close();
-    this.#unsent.close();
-    this.#pending.failAll(error);
+    this.#proposals.close(error);
     this.#reads.close(error);
   }
 
@@ -348,64 +325,6 @@ export class Replica {
   #refusal(): StoreError | undefined {
     if (this.#stopped) return new StoreError("STOPPED");
     return this.stall.isStalled ? new StoreError("NO_LEADER") : undefined;
-  }
-
-  /** What comes of a request that `send` proposes under the number that it is given. */
-  #answerTo(command: Command, send: (number: number) => void): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const number = this.#pending.add({
-        command,
-        arrivedMs: this.#nowRoughly(),
-        proposedMs: 0,
-        isForwarded: false,
-        sizeBytes: 0,
-        resolve,
-        reject,
-      });
-      send(number);
-    });
-  }
-
-  #endOverdue(): void {
-    const nowMs = this.parts.clock.monotonicMs();
-    for (const pending of this.#pending.takeOlder(nowMs - this.#requestTimeoutMs)) {
-      this.failedCount += 1;
-      this.parts.times?.onTimeout(pending, nowMs);
-      pending.reject(new StoreError("TIMEOUT"));
-    }
-  }
-
-  #onProposed(pending: RequestMarks, isForwarded: boolean): void {
-    this.#schedulePump();
-    pending.proposedMs = this.#turnMs;
-    pending.isForwarded = isForwarded;
-  }
-
-  /** The same for all requests of a turn: looking at the clock for each would show. */
-  #nowRoughly(): number {
-    return this.#pumpScheduled ? this.#turnMs : this.parts.clock.monotonicMs();
-  }
-
-  /** False: nothing was sent, so asking again is safe; the request's own deadline ends it. */
-  #proposeData(number: number, data: Uint8Array): boolean {
-    const pending = this.#pending.get(number);
-    if (this.#stopped || pending === undefined) return true;
-    const outcome = this.node.propose(data);
-    switch (outcome) {
-      case "appended":
-      case "forwarded":
-        this.#onProposed(pending, outcome === "forwarded");
-        return true;
-      case "tooManyUncommitted":
-        this.#pending.take(number)?.reject(new StoreError("TOO_MANY_REQUESTS"));
-        return true;
-      case "noLeader":
-      case "transferringLeadership":
-      case "notMember":
-        return false;
-      case "confChangeRefused":
-        throw new StoreError("DATA_DAMAGED", "a plain proposal was refused as a membership change");
-    }
   }
 
   #schedulePump(): void {
@@ -422,7 +341,7 @@ export class Replica {
     try {
       this.#reads.maybeAsk();
       while (this.node.hasReady()) this.#takeReady(this.node.ready());
-      this.#applyCommitted();
+      this.#apply();
       this.#persist();
     } catch (error) {
       this.#fail(error);
@@ -434,10 +353,9 @@ export class Replica {
     this.#send(ready.messages);
     if (ready.readStates.length > 0) {
       this.#reads.onReadStates(ready.readStates);
-      this.#reads.onApplied(this.#applied.index);
+      this.#reads.onApplied(this.appliedIndex);
     }
-    if (this.#applyQueue.length === 0 && ready.committedEntries.length > 0) this.#committedMs = this.parts.clock.monotonicMs();
-    for (const entry of ready.committedEntries) this.#applyQueue.push(entry);
+    this.#applier.add(ready.committedEntries);
     this.#persistQueue.push(ready);
   }
 
@@ -507,92 +425,10 @@ export class Replica {
     }
   }
 
-  #applyCommitted(): void {
-    if (this.#applyQueue.length === 0) return;
-    if (this.parts.backend.isCongested) {
-      this.parts.backend.flush().then(
-        () => this.#schedulePump(),
-        () => {}, // onFailure has told the owner.
-      );
-      return;
-    }
-    const entries = this.#applyQueue;
-    this.#applyQueue = [];
-    const events: KeyEvent[] = [];
-    const nowMs = this.parts.clock.monotonicMs();
-    const settle: (() => void)[] = [];
-    const batch = new AppliedBatch(this.#committedMs, nowMs);
-    for (const entry of entries) {
-      invariant(entry.index === this.#applied.index + 1, () => `entry ${entry.index} follows ${this.#applied.index}`);
-      this.#applied = { index: entry.index, term: entry.term };
-      if (entry.type === "confChange") settle.push(this.#applyMembership(entry, batch));
-      else if (entry.data.length > 0) settle.push(this.#applyCommand(entry, { nowMs, events, index: entry.index }, batch));
-      this.parts.archive?.append(entry, this.state.space.currentRevision);
-      if (this.parts.times !== undefined) this.parts.times.onApplied(batch, entry, this.parts.clock.monotonicMs());
-    }
-    this.parts.backend.setApplied(this.#applied.index, this.#applied.term);
-    this.node.onApplied(this.#applied.index);
-    // A new leader counts from all that its predecessors have written down: not before it has applied an entry of its own.
-    const { leases } = this.state;
-    if (this.#isLeader && !leases.isPrimary && this.#applied.term === this.node.status().term) leases.promote(nowMs, this.#electionMs);
-    if (events.length > 0) this.watches.notify(events);
-    if (this.parts.times !== undefined) this.#noteAnswers(this.parts.times, batch);
-    for (const one of settle) one();
-    this.#reads.onApplied(this.#applied.index);
+  #apply(): void {
+    if (!this.#applier.run()) return;
     this.dropper.maybeStart();
     this.onApplied();
     if (this.node.hasReady()) this.#schedulePump();
-  }
-
-  /** Returns how to tell whoever waits; told after the whole batch is applied. */
-  #applyCommand(entry: Entry, context: ApplyContext, batch: AppliedBatch): () => void {
-    const header = decodeCommandHeader(entry.data);
-    const pending = header.memberID === this.config.memberID ? this.#pending.take(header.requestNumber) : undefined;
-    if (pending !== undefined) batch.add(pending, entry.index);
-    try {
-      const answer = this.state.apply(pending?.command ?? decodeCommandBody(entry.data), context);
-      return () => pending?.resolve(answer);
-    } catch (error) {
-      const expected = storeErrorFrom(error);
-      if (!(expected instanceof StoreError) || expected.code === "DATA_DAMAGED") throw error;
-      return () => pending?.reject(expected);
-    }
-  }
-
-  /** All answers that this turn gives are on their way when the next one begins. */
-  #noteAnswers(times: RequestTimes, batch: AppliedBatch): void {
-    const appliedIndex = this.#applied.index;
-    if (batch.marks.length === 0) {
-      times.forget(appliedIndex);
-      return;
-    }
-    batch.fannedOutMs = this.parts.clock.monotonicMs();
-    this.parts.nextTurn(() => {
-      times.onAnswered(batch, this.parts.clock.monotonicMs());
-      times.forget(appliedIndex);
-    });
-  }
-
-  #applyMembership(entry: Entry, batch: AppliedBatch): () => void {
-    const change = decodeConfChange(entry.data);
-    const context = ConfChangeContext.decode(Buffer.from(change.context));
-    const { members } = this.state;
-    const pending = this.#pending.take(Number(context.requestId ^ this.config.memberID));
-    if (pending !== undefined) batch.add(pending, entry.index);
-    const single = change.changes[0];
-    if (single === undefined && this.node.status().confState.votersOutgoing.length > 0) this.node.applyConfChange(change); // leaves it
-    if (single === undefined) return () => pending?.reject(new StoreError("MEMBER_NOT_FOUND"));
-    try {
-      members.checkChange(single, context);
-    } catch (error) {
-      return () => pending?.reject(error);
-    }
-    members.applyChange(single, context);
-    this.node.applyConfChange(change);
-    this.peers.refresh();
-    // The others are told first: a leader passes the change on and hands over.
-    if (single.type === "remove" && single.memberID === this.config.memberID)
-      this.parts.clock.after(this.config.heartbeatMs, () => this.onRemoved());
-    return () => pending?.resolve({ kind: "done", revision: 0 });
   }
 }
