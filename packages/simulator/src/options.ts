@@ -1,24 +1,27 @@
 import { SeededRandom } from "@lenj/base";
+import type { LinkOptions } from "./cluster/network.js";
+import type { CommonFault } from "./faults/common-faults.js";
 
-/** A run, fully described. Everything but the seed is drawn from the seed, so that seeds differ in kind, not only in timing ("swarm"). */
-export interface SimulationOptions {
+/** What every run has, whatever its members run. */
+export interface RunOptions extends LinkOptions {
   readonly seed: number;
   readonly members: number;
-  /** Further members that membership changes may bring in. */
-  readonly spares: number;
-  readonly clients: number;
   readonly keys: number;
   readonly thinkMs: number;
   /** Time with faults, then time to recover in. */
   readonly chaosMs: number;
   readonly healMs: number;
   readonly faultEveryMs: number;
-  readonly lossPerMille: number;
-  readonly duplicatePerMille: number;
-  readonly delayMs: readonly [number, number];
-  /** Share of messages that take `delayMs` a hundred times over. */
-  readonly stragglerPerMille: number;
   readonly fsyncMs: readonly [number, number];
+  /** Who lost a peer learns that nobody listens at its address. */
+  readonly noticesDeaths: boolean;
+}
+
+/** A run, fully described. Everything but the seed is drawn from the seed, so that seeds differ in kind, not only in timing ("swarm"). */
+export interface SimulationOptions extends RunOptions {
+  /** Further members that membership changes may bring in. */
+  readonly spares: number;
+  readonly clients: number;
   readonly applyMs: number;
   readonly snapshotEvery: number;
   readonly keepEntries: number;
@@ -26,24 +29,10 @@ export interface SimulationOptions {
   readonly maxInflightMessages: number;
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
-  /** Who lost a peer learns that nobody listens at its address. */
-  readonly noticesDeaths: boolean;
   readonly faults: readonly FaultKind[];
 }
 
-export type FaultKind =
-  | "crash"
-  | "crashAll"
-  | "partition"
-  | "oneWay"
-  | "isolateLeader"
-  | "slowDisk"
-  | "pause"
-  | "transfer"
-  | "membership"
-  | "lossBurst"
-  | "shortReigns"
-  | "falseDeath";
+export type FaultKind = CommonFault | "transfer" | "membership" | "shortReigns";
 
 const allFaults: readonly FaultKind[] = [
   "crash",

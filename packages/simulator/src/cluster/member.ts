@@ -153,6 +153,11 @@ export class Member {
     this.#pump();
   }
 
+  /** It finds that nobody listens at that member's address. */
+  reportGone(id: MemberID): void {
+    this.act((node) => node.reportGone(id));
+  }
+
   /** False when the command was certainly not taken. Otherwise `done` is called if and when it is applied here. */
   propose(command: Command, done: (result: CommandResult) => void): boolean {
     const running = this.#running;

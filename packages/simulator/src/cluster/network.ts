@@ -1,8 +1,13 @@
 import type { MemberID, Message } from "@lenj/raft";
-import type { SimulationOptions } from "../options.js";
 import type { EventLoop } from "../world/event-loop.js";
 
-export type LinkOptions = Pick<SimulationOptions, "lossPerMille" | "duplicatePerMille" | "delayMs" | "stragglerPerMille">;
+export interface LinkOptions {
+  readonly lossPerMille: number;
+  readonly duplicatePerMille: number;
+  readonly delayMs: readonly [number, number];
+  /** Share of messages that take `delayMs` a hundred times over. */
+  readonly stragglerPerMille: number;
+}
 
 /**
  * The links between members: each message may be lost, doubled, delayed and overtaken; links can be cut in one direction.

@@ -171,6 +171,11 @@ export class StoreMember {
     });
   }
 
+  /** It finds that nobody listens at that member's address. */
+  reportGone(id: MemberID): void {
+    this.whenRunning(() => this.replica?.node.reportGone(id));
+  }
+
   /** Runs what comes later in the process of this incarnation. */
   runner(): (action: () => void) => void {
     const process = this.#process;

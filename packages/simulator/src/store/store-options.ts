@@ -1,53 +1,35 @@
 import { SeededRandom } from "@lenj/base";
-import type { LinkOptions } from "../cluster/network.js";
+import type { CommonFault } from "../faults/common-faults.js";
+import type { RunOptions } from "../options.js";
 
 /** A run of whole stores, fully described. Everything but the seed is drawn from the seed ("swarm"). */
-export interface StoreOptions extends LinkOptions {
-  readonly seed: number;
-  readonly members: number;
+export interface StoreOptions extends RunOptions {
   readonly writers: number;
   readonly watchers: number;
   readonly lessees: number;
-  readonly keys: number;
-  readonly thinkMs: number;
-  /** Time with faults, then time to recover in. */
-  readonly chaosMs: number;
-  readonly healMs: number;
-  readonly faultEveryMs: number;
-  readonly fsyncMs: readonly [number, number];
   /** Clocks run between 1 - skew and 1 + skew. */
   readonly clockSkew: number;
   readonly snapshotCount: number;
   readonly catchUpEntries: number;
   readonly compactEveryMs: number;
   readonly leaseCheckpointEverySeconds: number;
-  /** Who lost a peer learns that nobody listens at its address. */
-  readonly noticesDeaths: boolean;
   /** Between comparisons of the members' data; 0: never. */
   readonly corruptCheckMs: number;
   readonly faults: readonly StoreFault[];
 }
 
 export type StoreFault =
-  | "crash"
-  | "crashAll"
-  | "partition"
-  | "oneWay"
-  | "isolateLeader"
-  | "slowDisk"
+  | CommonFault
   | "fullDisk"
   | "bitFlip"
   | "rot"
-  | "pause"
   | "pauseLeader"
   | "transfer"
   | "replace"
   | "grow"
   | "shrink"
   | "defragment"
-  | "lossBurst"
-  | "lag"
-  | "falseDeath";
+  | "lag";
 
 const allFaults: readonly StoreFault[] = [
   "crash",
