@@ -18,13 +18,13 @@ export function formatStatus(status: SnapshotStatus, form: OutputForm): string {
   }
 }
 
-/** Titles centred, values to the right. */
+/** Titles centred, and where that does not come out even further to the left, as in etcdctl; values to the right. */
 export function formatTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = titles.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)));
   const line = `+${widths.map((width) => "-".repeat(width + 2)).join("+")}+`;
   const centred = titles.map((title, column) => {
     const width = widths[column] ?? 0;
-    return title.padStart(title.length + Math.floor((width - title.length + 1) / 2)).padEnd(width);
+    return title.padStart(title.length + Math.floor((width - title.length) / 2)).padEnd(width);
   });
   const cells = rows.map((row) => `| ${row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join(" | ")} |`);
   return [line, `| ${centred.join(" | ")} |`, line, ...cells, line].join("\n");
