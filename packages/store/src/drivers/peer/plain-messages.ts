@@ -1,7 +1,7 @@
 // The messages of nearly all traffic, as bytes and back without the generated code: appends, proposals, heartbeats, read points, and what
 // answers them. Votes, snapshots and hand-overs are the generated code's.
 // P1. Bytes are those of lenj.raft.v1.Message; the entries come last. They are read in any order.
-// P2. What is not told by the fields known here is left to the generated code: readPlain() returns undefined.
+// P2. Fields that a newer version may have added are passed over, as the generated code does.
 import { MessageType } from "@lenj/proto/raft";
 import type { Entry, Message } from "@lenj/raft";
 import { readEntry, sizeOfEntry, writeEntry } from "./entry-codec.js";
@@ -97,7 +97,7 @@ export function writePlain(bytes: Buffer, from: number, message: PlainMessage): 
   return at;
 }
 
-/** Throws RangeError for what is cut off. Undefined: it is none of these; the cursor is then anywhere. */
+/** Throws RangeError for what is cut off. Undefined: it is none of these. */
 export function readPlain(cursor: Cursor, end: number): PlainMessage | undefined {
   const fields: Fields = { ...nothing };
   const entries: Entry[] = [];
@@ -141,7 +141,8 @@ export function readPlain(cursor: Cursor, end: number): PlainMessage | undefined
         fields.round = cursor.number();
         break;
       default:
-        return undefined;
+        cursor.at -= 1;
+        cursor.skip();
     }
   }
   if (cursor.at !== end) throw new RangeError("a message ends within a field");
