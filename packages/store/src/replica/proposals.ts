@@ -74,6 +74,11 @@ export class Proposals {
     });
   }
 
+  /** Who leads is known, newly or again: what could not be sent goes there. */
+  onLeaderKnown(): void {
+    this.#unsent.retry();
+  }
+
   /** Whose membership change it was. */
   takeMembership({ requestId }: ConfChangeContext): Pending | undefined {
     return this.take(Number(requestId ^ this.parts.memberID));

@@ -415,7 +415,10 @@ export class Replica {
     if (soft.leaderID !== this.#leaderID) {
       if (this.#leaderID !== 0n) this.#leaderSeenMs = this.parts.clock.monotonicMs();
       this.#leaderID = soft.leaderID;
-      if (soft.leaderID !== 0n) this.#reads.onLeaderChanged();
+      if (soft.leaderID !== 0n) {
+        this.#reads.onLeaderChanged();
+        this.#proposals.onLeaderKnown();
+      }
       this.parts.logger.info("Leader changed", { leader: soft.leaderID.toString(16) });
     }
     if (isLeader !== this.#isLeader) {

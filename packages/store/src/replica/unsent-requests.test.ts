@@ -23,6 +23,31 @@ describe("UnsentRequests", () => {
     expect(sent).toEqual(Array.from({ length: 1_000 }, (_, number) => number));
   });
 
+  it("go at once when told that they may, and are tried later only if they could not", () => {
+    const clock = new ManualClock();
+    const sent: number[] = [];
+    let tries = 0;
+    let room = 0;
+    const unsent = new UnsentRequests(clock, 50, (number) => {
+      tries += 1;
+      if (room === 0) return false;
+      room -= 1;
+      sent.push(number);
+      return true;
+    });
+    for (let number = 0; number < 5; number += 1) unsent.send(number, none);
+    room = 3;
+    unsent.retry();
+    expect(sent).toEqual([0, 1, 2]);
+    room = 9;
+    clock.advance(50);
+    expect(sent).toEqual([0, 1, 2, 3, 4]);
+    tries = 0;
+    unsent.retry();
+    clock.advance(500);
+    expect(tries).toBe(0);
+  });
+
   it("stop with their owner", () => {
     const clock = new ManualClock();
     let tries = 0;

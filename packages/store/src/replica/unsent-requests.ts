@@ -4,6 +4,7 @@
 // Not:   who waits for them and for how long (pending-requests).
 // U1. They go in the order in which they came; one that comes when it can go at once does.
 // U2. A try costs the same however many wait: the first that cannot go speaks for all.
+// U3. They are tried when they may be able to go, and now and then besides: not all that lets them go is announced.
 import type { Clock, Timer } from "@lenj/base";
 
 interface Unsent {
@@ -33,7 +34,11 @@ export class UnsentRequests {
     this.#queue = [];
   }
 
-  #retry(): void {
+  /** Something has changed by which they may be able to go. */
+  retry(): void {
+    if (this.#queue.length === 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
     let sent = 0;
     for (const { number, data } of this.#queue) {
       if (!this.trySend(number, data)) break;
@@ -46,7 +51,7 @@ export class UnsentRequests {
   #arm(): void {
     this.#timer ??= this.clock.after(this.retryMs, () => {
       this.#timer = undefined;
-      this.#retry();
+      this.retry();
     });
   }
 }
