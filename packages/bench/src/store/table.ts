@@ -80,7 +80,7 @@ function about({ requests, warmUp, rounds }: Settings, isTLS: boolean): string[]
   return [
     `Three members of our store and of etcd ${version}, ${isTLS ? "TLS towards clients and between members" : "plain HTTP/2"}, fsync on, one machine.`,
     `Requests are spread over all three members, followers included; one client asks the members one after the other.`,
-    `Each row: ${warmUp} operations or more unmeasured on both (ours is compiled as it runs), then ${rounds} times in turn; ${requests} requests at 64 clients.`,
+    `Each row: ${warmUp} operations or more, with watchers fewer, unmeasured on both (ours is compiled as it runs), then ${rounds} times in turn; ${requests} requests at 64 clients.`,
   ];
 }
 

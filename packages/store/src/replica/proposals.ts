@@ -69,7 +69,7 @@ export class Proposals {
   /** Runs a membership change through the log; resolves when it is applied here. Rejects with what spoke against it then, or TIMEOUT. */
   proposeMembership(changes: ConfChange["changes"], context: Omit<ConfChangeContext, "requestId">): Promise<Answer> {
     return this.#answerTo({}, (number) => {
-      const requestId = BigInt(number) ^ (this.parts.memberID << 0n);
+      const requestId = BigInt(number) ^ this.parts.memberID;
       this.#sendChange(number, { transition: "auto", changes, context: ConfChangeContext.encode({ ...context, requestId }).finish() });
     });
   }

@@ -33,7 +33,7 @@ export class StoreNemesis {
     this.#schedule.start((kind) => this.#inject(kind));
   }
 
-  /** Ends all faults: disks are empty, too, and everybody runs who can. */
+  /** Ends all faults: disks have room again, and everybody runs who can. */
   stop(): void {
     this.#schedule.stop();
     this.#common.stop();
